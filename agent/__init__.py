@@ -1,0 +1,1 @@
+"""The loop and what it needs: tasks, planners, checks, budget, policy, store, events."""

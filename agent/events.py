@@ -1,0 +1,150 @@
+"""What happens in a run, as data: the loop yields these, and the tree is what they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from agent.task import Usage
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that happened to a task of a run. `type` is the class's own name in the stream."""
+
+    task: str
+
+    @property
+    def type(self) -> str:
+        return NAMES[type(self)]
+
+    def body(self) -> dict[str, Any]:
+        """All but the task; the usage, which is data too, is left for the writer to unfold."""
+        return {name: getattr(self, name) for name in _FIELDS[type(self)]}
+
+
+@dataclass(slots=True)
+class RunStarted(Event):
+    goal: str
+    inputs: dict[str, Any]
+    workspace: str
+    settings: dict[str, Any]
+
+
+@dataclass(slots=True)
+class RunResumed(Event):
+    settings: dict[str, Any]
+
+
+@dataclass(slots=True)
+class RunEnded(Event):
+    status: str
+    blocked: str = ""
+    exit_code: int = 0
+
+
+@dataclass(slots=True)
+class TaskPlanned(Event):
+    """A task joined the tree; its arguments may still wait for the results they refer to."""
+
+    parent: str | None
+    goal: str
+    tool: str = ""
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class TaskBound(Event):
+    """A task is ready: its references are bound to values."""
+
+    goal: str
+    inputs: dict[str, Any]
+    items: list[Any] | None = None
+    labels: list[Any] | None = None  # what the items' results are known by, where that is not the items
+    check: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class AttemptStarted(Event):
+    number: int
+    worker: str
+    effect: str = "none"
+    call: str = ""  # hash of the exact call, where it has an effect
+    before: dict[str, str] = field(default_factory=dict)  # hash of each file it may replace
+
+
+@dataclass(slots=True)
+class AttemptDecided(Event):
+    """A worker's decision; for a model it holds what was paid for, so it is never asked for twice."""
+
+    number: int
+    worker: str
+    decision: dict[str, Any]
+    usage: Usage
+
+
+@dataclass(slots=True)
+class AttemptEnded(Event):
+    number: int
+    verdict: str
+    usage: Usage | None = None  # of an attempt that failed before it decided
+
+
+@dataclass(slots=True)
+class TaskEnded(Event):
+    status: str
+    result: Any = None
+    verified: bool = False
+    worker: str = ""
+    blocked: str = ""
+
+
+@dataclass(slots=True)
+class Asked(Event):
+    """A person is needed: to approve an exact call, or to answer a question."""
+
+    kind: str  # approval or question
+    text: str
+    call: str = ""
+
+
+@dataclass(slots=True)
+class Answered(Event):
+    kind: str
+    text: str
+    call: str = ""
+    by: str = ""
+
+
+@dataclass(slots=True)
+class Note(Event):
+    """Something worth knowing that changes nothing: a retry, a fallback, progress."""
+
+    text: str
+
+
+NAMES: dict[type[Event], str] = {
+    RunStarted: "run.started",
+    RunResumed: "run.resumed",
+    RunEnded: "run.ended",
+    TaskPlanned: "task.planned",
+    TaskBound: "task.bound",
+    AttemptStarted: "attempt.started",
+    AttemptDecided: "attempt.decided",
+    AttemptEnded: "attempt.ended",
+    TaskEnded: "task.ended",
+    Asked: "asked",
+    Answered: "answered",
+    Note: "note",
+}
+_FIELDS = {cls: [f.name for f in fields(cls) if f.name != "task"] for cls in NAMES}
+TYPES = {name: cls for cls, name in NAMES.items()}
+
+
+def from_body(type_: str, task: str, body: dict[str, Any]) -> Event:
+    """The event that was written as `type_` and `body`."""
+    if body.get("usage"):
+        body = {**body, "usage": Usage(**body["usage"])}
+    return TYPES[type_](task, **body)

@@ -1,0 +1,254 @@
+"""A run: one goal being worked on, with its tree, store, tools, planners, budget and policy."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent import events as ev
+from agent import plan
+from agent.budget import Budget, Limits
+from agent.errors import LimitHit, Pause, PersonError, UnsoundPlan
+from agent.planners import Planner
+from agent.policy import Approve, Verdict
+from agent.router import Router
+from agent.solve import solve
+from agent.store import Store, now
+from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, Usage, planned
+from agent.tree import Tree
+from agent.workers import Outcome
+from tools import workspace
+from tools.errors import ToolError
+from tools.registry import Registry, Tool
+from tools.schema import as_text
+
+SHOWN_TOOLS = 12  # that a planner is shown; a registry of hundreds must not become hundreds of lines in a prompt
+
+Listener = Callable[[int, float, ev.Event], None]
+
+
+class Person(Protocol):
+    """Who can be asked while the run goes on."""
+
+    async def approve(self, text: str) -> bool: ...
+
+    async def answer(self, text: str) -> str: ...
+
+
+@dataclass
+class Run:
+    tree: Tree
+    store: Store
+    tools: Registry
+    planners: Sequence[Planner]
+    limits: Limits = field(default_factory=Limits)
+    approve: Approve = "ask"
+    person: Person | None = None  # None: the run pauses where one is needed
+    listeners: list[Listener] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.limits)
+        self._numbers: Counter[str] = Counter()
+        self._asking = asyncio.Lock()
+        self._used: set[str] = set()
+
+    @cached_property
+    def _router(self) -> Router:
+        return Router(self.tools)
+
+    # -- the record
+
+    def emit(self, event: ev.Event, *, commit: bool = False) -> None:
+        """Let an event happen: into the record, into the tree, and to whoever looks on."""
+        at = now()
+        seq = self.store.append(event, at)
+        self.tree.apply(event, at)
+        if commit:
+            self.store.commit()
+        for listener in self.listeners:
+            listener(seq, at, event)
+
+    def next_number(self, task: Task) -> int:
+        """The number of the next attempt at a task: the same in every process that works on the run."""
+        self._numbers[task.id] += 1
+        return self._numbers[task.id]
+
+    def attempt_ended(self, task: Task, number: int, verdict: str, usage: Usage | None) -> None:
+        if not any(a.number == number and a.ended for a in task.attempts):
+            self.emit(ev.AttemptEnded(task.id, number, verdict, usage))
+
+    def end(self, task: Task, outcome: Outcome) -> Task:
+        """Commit what came of a task."""
+        if task.status not in FINISHED:
+            status = "failed" if outcome.status == "running" else outcome.status
+            blocked = "" if status == "done" else outcome.blocked
+            self.emit(
+                ev.TaskEnded(task.id, status, outcome.value, outcome.verified, outcome.worker, blocked), commit=True
+            )
+        return task
+
+    # -- plans
+
+    def check_plan(self, plan_: Plan, task: Task, scope: dict[str, Any]) -> None:
+        """Raise UnsoundPlan where a plan must not be carried out."""
+        if not self.budget.may_plan(task):
+            raise UnsoundPlan(f"this task is {task.depth} levels deep and may not be split; give an answer")
+        plan.check(plan_, task, self.tree.ancestors(task), scope.keys(), self.tools, self.limits.width)
+
+    def join(self, task: Task, number: int, plan_: Plan) -> dict[str, Task]:
+        """The plan's tasks as nodes of the tree, by their ids in the plan."""
+        prefix = task.id if number == 1 else f"{task.id}~{number}"
+        children = {p.id: f"{prefix}.{p.id}" for p in plan_.tasks}
+        for planned_ in plan_.tasks:
+            if children[planned_.id] not in self.tree.tasks:
+                self.emit(self._joining(children[planned_.id], task, planned_.goal, planned_.tool))
+        self.store.commit()
+        return {name: self.tree.tasks[id] for name, id in children.items()}
+
+    def join_each(self, task: Task) -> list[Task]:
+        """The tasks of a mapped task, one an item."""
+        template = planned(task.inputs["each"])
+        new = []
+        for n, item in enumerate(task.items or ()):
+            id = f"{task.id}[{n}]"
+            if id not in self.tree.tasks:
+                scope = task.inputs["scope"] | {"item": item}
+                inputs = self._inputs(template, scope) | ({} if template.tool else {"item": item})
+                goal = plan.bind_goal(template.goal, scope) or self._call_text(template.tool, inputs)
+                new += [self._joining(id, task, goal, template.tool), self._bound(id, goal, inputs, template)]
+        for event in new:
+            self.emit(event)
+        self.store.commit()
+        return [self.tree.tasks[f"{task.id}[{n}]"] for n in range(len(task.items or ()))]
+
+    def bind(self, child: Task, planned_: PlannedTask, scope: dict[str, Any]) -> None:
+        """Give a task its inputs, now that all it refers to is there."""
+        if planned_.each is None:
+            inputs = self._inputs(planned_, scope)
+            if not planned_.tool:  # what its goal refers to goes with it
+                inputs = {name: scope[name] for name in plan.names(planned_.goal)} | inputs
+            goal = plan.bind_goal(planned_.goal, scope) or self._call_text(planned_.tool, inputs)
+            self.emit(self._bound(child.id, goal, inputs, planned_))
+            return
+        over = plan.bind(planned_.each, scope)
+        if isinstance(over, str):
+            over = over.splitlines()
+        elif not isinstance(over, list):
+            over = list(over) if isinstance(over, dict) else [over]
+        labels = getattr(over, "items_", None) or over
+        wanted = plan.names([planned_.args, planned_.goal]) & scope.keys()
+        inputs = {"each": asdict(planned_), "scope": {name: scope[name] for name in wanted}}
+        goal = planned_.goal or f"{planned_.tool} for each"
+        self.emit(ev.TaskBound(child.id, goal, inputs, list(over), labels=list(labels)))
+
+    def _inputs(self, planned_: PlannedTask, scope: dict[str, Any]) -> dict[str, Any]:
+        """A task's arguments, bound, and made to fit its tool, so that the tree holds them as they are used."""
+        inputs: dict[str, Any] = plan.bind(planned_.args, scope)
+        tool = self.tools.get(planned_.tool)
+        return tool.fit(inputs) if tool else inputs
+
+    def _joining(self, id: str, parent: Task, goal: str, tool: str) -> ev.TaskPlanned:
+        if len(self.tree.tasks) >= self.limits.tasks:
+            raise LimitHit(f"the limit of {self.limits.tasks} tasks is reached; go on with a higher --max-tasks")
+        return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1)
+
+    @staticmethod
+    def _bound(id: str, goal: str, inputs: dict[str, Any], planned_: PlannedTask) -> ev.TaskBound:
+        return ev.TaskBound(id, goal, inputs, check=asdict(planned_.check) if planned_.check else None)
+
+    @staticmethod
+    def _call_text(tool: str, inputs: dict[str, Any]) -> str:
+        shown = (f"{name}={as_text(value)[:40]!r}" for name, value in inputs.items())
+        return f"{tool}({', '.join(shown)})"
+
+    def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
+        """The tools a planner is shown for a task, best first; those that it just used come before all others."""
+        ranked = [tool for _, tool in self._router.rank(f"{task.goal} {' '.join(task.inputs)}")]
+        used = {self.tree.tasks[child].tool for child in task.children} if latest else set()
+        return sorted(ranked, key=lambda tool: tool.name not in used)[:SHOWN_TOOLS]
+
+    # -- the person
+
+    async def allow(self, task: Task, verdict: Verdict, text: str, call: str) -> None:
+        """Pass where a call is allowed; raises ToolError where it is refused, Pause where nobody is there to ask."""
+        if verdict == "allow":
+            return
+        if verdict == "refuse":
+            raise ToolError(f"not allowed (--approve never): {text}")
+        said = await self._asked(task, "approval", text, call)
+        if said != "yes":
+            raise ToolError(f"not approved: {text}")
+
+    async def allow_command(self, task: Task, command: str) -> None:
+        """Running a program is an effect, also when a check does it."""
+        verdict: dict[Approve, Verdict] = {"ask": "ask", "auto": "allow", "never": "refuse"}
+        call = hashlib.blake2b(command.encode(), digest_size=16).hexdigest()
+        await self.allow(task, verdict[self.approve], f"run the check's command: {command}", call)
+
+    async def ask(self, task: Task, text: str) -> str:
+        """A person's answer to a question of the planner."""
+        return await self._asked(task, "question", text, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+
+    async def _asked(self, task: Task, kind: str, text: str, call: str) -> str:
+        answer = self.tree.answers.get((task.id, call))
+        if answer is not None:
+            return answer.text
+        if (task.id, call) not in self.tree.asked:
+            self.emit(ev.Asked(task.id, kind, text, call), commit=True)
+        if self.person is None:
+            raise Pause(text)
+        async with self._asking:  # one question at a time
+            if kind == "approval":
+                said = "yes" if await self.person.approve(text) else "no"
+            else:
+                said = await self.person.answer(text)
+        self.emit(ev.Answered(task.id, kind, said, call, by="person"), commit=True)
+        return said
+
+    # -- from beginning to end
+
+    async def work(self) -> Tree:
+        """Work on the goal until it ends, and record how. What is told to the person is raised after it is recorded."""
+        workspace.enter(Path(self.tree.workspace))
+        if self.tree.root is None:
+            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal))
+            self.emit(ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs), commit=True)
+        status, blocked, code = "interrupted", "", 130
+        try:
+            root = await self._solve_in_time()
+            status, blocked, code = root.status, root.blocked, {"done": 0, "paused": 4}.get(root.status, 1)
+        except PersonError as error:
+            status, blocked, code = "stopped", str(error), error.exit_code
+            raise
+        finally:
+            self.emit(ev.RunEnded(ROOT, status, blocked, code), commit=True)
+            for planner in self.planners:
+                await planner.close()
+        return self.tree
+
+    async def _solve_in_time(self) -> Task:
+        try:
+            async with asyncio.timeout(self.budget.seconds_left):
+                return await solve(self, self.tree.tasks[ROOT])
+        except TimeoutError:
+            raise LimitHit(f"the limit of {self.limits.seconds:g} s is reached; go on with: zooid resume") from None
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+
+
+def _first(group: BaseException) -> BaseException:
+    """The error that stopped a group of tasks: what is told to the person before anything else."""
+    leaves, waiting = [], [group]
+    while waiting:
+        error = waiting.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+        else:
+            leaves.append(error)
+    return next((error for error in leaves if isinstance(error, PersonError)), leaves[0])

@@ -1,0 +1,202 @@
+"""The loop: work on a task until it is met, or until nothing more can be tried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from agent import check, plan
+from agent.errors import Declined, Pause, UnsoundPlan
+from agent.ladder import ladder
+from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, from_json
+from agent.workers import Outcome, Worker, spent
+from tools.errors import ToolError
+from tools.schema import Mapped, as_text
+
+if TYPE_CHECKING:
+    from agent.run import Run
+
+
+async def solve(run: Run, task: Task) -> Task:
+    """Work on one task. A resumed run calls this again: what the tree holds already is not done twice."""
+    if task.status in FINISHED:
+        return task
+    with run.budget.reserve(task):
+        if task.items is not None:
+            return run.end(task, await solve_each(run, task))
+        best = Outcome(blocked="no worker can take this task")
+        for worker in ladder(run, task):  # cheapest first
+            outcome = await persist(run, task, worker, best)
+            best = max(outcome, best, key=_rank)
+            if outcome.status in ("done", "paused"):
+                break
+        return run.end(task, best)
+
+
+async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcome:
+    """Let one worker go on for as long as it looks at results or mends its plan."""
+    last = Outcome(blocked=best.blocked if best.worker else "")
+    for _ in range(run.budget.limits.looks):
+        last = await attempt(run, task, worker, last)
+        if not last.again:
+            return last
+    last.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
+    return last
+
+
+async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcome:
+    """One try of one worker: its decision is made, or read back from the tree, carried out, checked and recorded."""
+    number = run.next_number(task)
+    try:
+        outcome = await carry_out(run, task, number, await decide(run, task, worker, number, last), last)
+        why = await check.judge(run, task, outcome.value) if outcome.status == "done" else ""
+        if why:
+            outcome = _failed(last, f"the result was not accepted: {why}", mend=True)
+        outcome.verified = outcome.status == "done" and (outcome.verified or task.check is not None)
+        usage = None
+    except Pause as pause:
+        return Outcome("paused", worker=worker.name, blocked=str(pause))
+    except (ToolError, UnsoundPlan, Declined) as error:
+        outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
+    outcome.worker = worker.name
+    outcome.again = outcome.again and (outcome.status == "running" or outcome.mends <= run.budget.limits.replans)
+    run.attempt_ended(task, number, _verdict(outcome), usage)
+    return outcome
+
+
+async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcome) -> Decision:
+    """A worker's decision; one that an earlier process was given is taken from the tree."""
+    recorded = next((a for a in task.attempts if a.number == number), None)
+    if recorded and recorded.decision:
+        return from_json(recorded.decision)
+    if recorded and recorded.ended:
+        raise UnsoundPlan(recorded.verdict.removeprefix("failed: "))
+    return await worker.attempt(run, task, number, last)
+
+
+async def carry_out(run: Run, task: Task, number: int, decision: Decision, last: Outcome) -> Outcome:
+    """Do what a decision says: take the answer, run the plan, ask the person."""
+    match decision:
+        case Answer():
+            return Outcome("done", decision.value, verified=bool(task.tool), scope=last.scope, mends=last.mends)
+        case Plan():
+            return await run_plan(run, task, number, decision, last)
+        case Question():
+            said = await run.ask(task, decision.text)
+            notes = f"{last.notes} You asked: {decision.text} The person said: {said}".strip()
+            return Outcome("running", again=True, scope=last.scope, latest=last.latest, notes=notes, mends=last.mends)
+        case _:
+            why = f"{decision.why} " if decision.why else ""
+            wish = f"it needs a tool that is not there: {decision.signature or decision.name}. {why}"
+            return _failed(last, f"{wish}Make it with: zooid tools new {decision.name}", mend=False)
+
+
+async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome) -> Outcome:
+    """Run a plan's tasks as a graph, each as soon as what it refers to is there, and make the answer by code."""
+    scope = task.inputs | last.scope
+    run.check_plan(plan_, task, scope)
+    children = run.join(task, number, plan_)
+    ends = {p.id: asyncio.Event() for p in plan_.tasks}
+
+    async def one(planned: PlannedTask, child: Task) -> None:
+        wanted = plan.needs(planned)
+        for name in wanted & ends.keys():
+            await ends[name].wait()
+        short = [children[name] for name in wanted & ends.keys() if children[name].status != "done"]
+        if short:
+            run.end(child, _held_up(short))
+        else:
+            await _bind_and_solve(run, planned, child, scope)
+        if child.status == "done":
+            scope[planned.id] = child.result
+        ends[planned.id].set()
+
+    async with asyncio.TaskGroup() as group:
+        for planned in plan_.tasks:
+            group.create_task(one(planned, children[planned.id]))
+    return _joined(plan_, children, scope, last)
+
+
+async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: dict[str, Any]) -> None:
+    if child.status in FINISHED:
+        return
+    try:
+        run.bind(child, planned, scope)
+    except (UnsoundPlan, ToolError) as error:
+        run.end(child, Outcome(blocked=str(error)))
+        return
+    await solve(run, child)
+
+
+async def solve_each(run: Run, task: Task) -> Outcome:
+    """One task an item of the list, in parallel; the results in the order of the items."""
+    children = run.join_each(task)
+    await _in_window(children, lambda child: solve(run, child), 4 * run.budget.limits.parallel)
+    held = [child for child in children if child.status != "done"]
+    outcome = _held_up(held) if held else Outcome("done")
+    if held and any(child.status == "done" for child in children) and outcome.status != "paused":
+        outcome.status = "partial"
+    outcome.value = Mapped([child.result for child in children], task.labels or task.items or ())
+    outcome.verified = all(child.verified for child in children)
+    return outcome
+
+
+async def _in_window(items: Iterable[Task], work: Callable[[Task], Awaitable[Any]], width: int) -> None:
+    """Work on all items, `width` at a time, so that ten thousand of them do not all wait in memory at once."""
+    waiting = iter(items)
+
+    async def lane() -> None:
+        for item in waiting:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(width):
+            group.create_task(lane())
+
+
+def _joined(plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last: Outcome) -> Outcome:
+    """The plan's own outcome from its tasks'."""
+    held = [child for child in children.values() if child.status not in ("done", "cancelled")]
+    outcome = _held_up(held) if held else Outcome("running" if plan_.answer is None else "done")
+    outcome.latest = {name: child.result for name, child in children.items() if child.status == "done"}
+    outcome.scope, outcome.notes = last.scope | outcome.latest, plan_.notes
+    outcome.again, outcome.mends = outcome.status in ("failed", "running"), last.mends + bool(held)
+    if outcome.status == "done":
+        outcome.value = plan.bind(plan_.answer, scope)
+        outcome.verified = all(child.verified for child in children.values())
+    elif held:
+        outcome.value = _partial(plan_, children)
+        outcome.status = "partial" if outcome.value and outcome.status == "failed" else outcome.status
+    return outcome
+
+
+def _partial(plan_: Plan, children: dict[str, Task]) -> Any:
+    """What can be said although tasks failed: the results that the answer would have used, or else the last one."""
+    parts = {name: child.result for name, child in children.items() if child.result is not None}
+    wanted = [name for name in plan.names(plan_.answer or "") if name in parts] or list(parts)[-1:]
+    lines = [f"{children[name].goal or name}: {as_text(parts[name])}" for name in children if name in wanted]
+    return "\n".join(lines) or None
+
+
+def _held_up(tasks: list[Task]) -> Outcome:
+    """The outcome of something that waits for tasks which are not done."""
+    paused = [task for task in tasks if task.status == "paused"]
+    first = (paused or tasks)[0]
+    why = first.blocked if paused or first.blocked.startswith("task ") else f"task {first.id}: {first.blocked}"
+    return Outcome("paused" if paused else "failed", blocked=why)
+
+
+def _failed(last: Outcome, why: str, mend: bool) -> Outcome:
+    """A try that came to nothing; the worker may try again where a better plan could help."""
+    return Outcome("failed", None, False, "", why, mend, last.scope, last.latest, last.notes, last.mends + 1)
+
+
+def _rank(outcome: Outcome) -> int:
+    return ("failed", "partial", "paused", "done").index(outcome.status) if outcome.status != "running" else 0
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.status == "done":
+        return "verified" if outcome.verified else "unverified"
+    return "planned" if outcome.status == "running" else f"failed: {outcome.blocked}"

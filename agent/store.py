@@ -1,0 +1,222 @@
+"""Where trees are kept: one SQLite file a run, an append-only record of events.
+
+Each row carries a hash over itself and the row before it, because SQLite alone does not notice most damage.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from agent.errors import NotFound, StorageError, UsageError
+from agent.events import Event, from_body
+from agent.tree import Tree
+
+FORMAT = 1
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like another character
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE event (
+    seq  INTEGER PRIMARY KEY,
+    at   REAL NOT NULL,
+    type TEXT NOT NULL,
+    task TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
+);
+"""
+
+
+class Store:
+    """The events of one run. `append` buffers; `commit` makes all that was appended durable at once."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection, last: bytes = b"", seq: int = 0) -> None:
+        self.path = path
+        self._database = database
+        self._last, self._seq = last, seq
+        self._waiting: list[tuple[int, float, str, str, str, bytes]] = []
+        self._owner: IO[str] | None = None
+
+    @property
+    def run(self) -> str:
+        return self.path.stem
+
+    @classmethod
+    def create(cls, folder: Path) -> Store:
+        """A new run's store, owned by this process; raises StorageError where it cannot be written."""
+        with _storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = _unused(folder)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            database = _connect(path)
+            database.executescript(_SCHEMA)
+            database.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        store = cls(path, database)
+        store.own()
+        return store
+
+    @classmethod
+    def open(cls, folder: Path, run: str) -> tuple[Store, Tree]:
+        """The store and the tree of a run that is there.
+
+        Raises NotFound for an unknown run and StorageError for one that is damaged or of a newer zooid.
+        """
+        path = find(folder, run)
+        with _storage_errors(path):
+            store = cls(path, _connect(path))
+            store._check_format()
+            return store, store._load()
+
+    def own(self) -> None:
+        """Become the only process that writes this run; raises UsageError while another one does."""
+        lock = open(self.path.with_suffix(".lock"), "w")  # noqa: SIM115 - held for the life of the process
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise UsageError(
+                f"run {self.run} is being worked on by another process; watch it with: zooid tree {self.run}"
+            ) from None
+        self._owner = lock
+
+    def append(self, event: Event, at: float) -> int:
+        """Take an event in, in memory until the next commit; its number in the run."""
+        self._seq += 1
+        body = json.dumps(event.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
+        body = body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
+        self._last = _digest(self._last, self._seq, at, event.type, event.task, body)
+        self._waiting.append((self._seq, at, event.type, event.task, body, self._last))
+        return self._seq
+
+    def commit(self) -> None:
+        """Make every appended event durable; raises StorageError where the disk does not take them."""
+        if not self._waiting:
+            return
+        with _storage_errors(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._database.rollback()
+                raise
+            self._waiting.clear()
+
+    def close(self) -> None:
+        with _storage_errors(self.path):
+            self._database.close()
+        if self._owner:
+            self._owner.close()
+
+    def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
+        """The committed events past number `after`, in order; raises StorageError at the first damaged one."""
+        last, expected = self._hash_of(after), after + 1
+        for seq, at, type_, task, body, digest in self._database.execute(
+            "SELECT * FROM event WHERE seq > ? ORDER BY seq", (after,)
+        ):
+            last = _digest(last, seq, at, type_, task, body)
+            if digest != last or seq != expected:
+                raise StorageError(_damaged(self.path, f"row {seq} does not match its hash"))
+            expected += 1
+            yield seq, at, from_body(type_, task, json.loads(body))
+
+    def _load(self) -> Tree:
+        tree = Tree(self.run)
+        for seq, at, event in self.rows():
+            tree.apply(event, at)
+            self._seq = seq
+        self._last = self._hash_of(self._seq)
+        return tree
+
+    def _hash_of(self, seq: int) -> bytes:
+        row = self._database.execute("SELECT hash FROM event WHERE seq = ?", (seq,)).fetchone()
+        return bytes(row[0]) if row else b""
+
+    def _check_format(self) -> None:
+        row = self._database.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        if row is None or not str(row[0]).isdigit():
+            raise StorageError(_damaged(self.path, "it does not say its format"))
+        if int(row[0]) > FORMAT:
+            raise StorageError(
+                f"run {self.run} was written by a newer zooid (format {row[0]}; this one reads {FORMAT}); "
+                "update zooid to open it"
+            )
+
+
+def find(folder: Path, run: str) -> Path:
+    """The file of a run, named whole or by a beginning that is its own; raises NotFound."""
+    path = folder / f"{run}.db"
+    if run and path.is_file():
+        return path
+    known = [found for found in (folder.glob("*.db") if folder.is_dir() else ()) if run and found.stem.startswith(run)]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise NotFound(f"{run!r} begins several runs: {', '.join(sorted(p.stem for p in known))}; give one of them")
+    raise NotFound(f"there is no run {run!r}; see what there is with: zooid runs")
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of all runs, newest first."""
+    found = folder.glob("*.db") if folder.is_dir() else ()
+    return sorted(found, key=lambda path: path.stat().st_ctime_ns, reverse=True)
+
+
+def _unused(folder: Path) -> Path:
+    for length in (4, 4, 4, 5, 6, 8, 10):
+        path = folder / ("".join(secrets.choice(_ALPHABET) for _ in range(length)) + ".db")
+        if not path.exists():
+            return path
+    raise StorageError(f"no free name for a run in {folder}; remove old runs there")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    return database
+
+
+def _digest(last: bytes, seq: int, at: float, type_: str, task: str, body: str) -> bytes:
+    head = f"{seq}\0{at!r}\0{type_}\0{task}\0".encode("utf-8", "backslashreplace")
+    return hashlib.blake2b(last + head + body.encode(), digest_size=16).digest()
+
+
+def _unfold(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"a {type(value).__name__} cannot be written into the tree")
+
+
+def _damaged(path: Path, how: str) -> str:
+    return f"the tree of run {path.stem} is damaged: {how} ({path}); move that file away, other runs are not touched"
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """What SQLite and the disk say, as a message that names the file and the way on."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise StorageError(f"the disk does not take {path}: {error}; free some space, then resume") from error
+        raise StorageError(f"cannot use {path}: {error}; check that its folder can be written") from error
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(_damaged(path, str(error))) from error
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; check the folder and its free space") from error
+
+
+def now() -> float:
+    return time.time()

@@ -1,0 +1,159 @@
+"""Tasks, decisions and plans: pure data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["pending", "running", "done", "partial", "failed", "paused", "cancelled"]
+FINISHED: frozenset[str] = frozenset({"done", "partial", "failed", "cancelled"})
+
+ROOT = "root"
+
+
+@dataclass(slots=True)
+class Check:
+    """An acceptance check: how a task's result is judged. Each part that is set must hold."""
+
+    schema: dict[str, Any] | None = None  # JSON schema of the result
+    equals: Any = None
+    pattern: str = ""  # a regular expression found in the result's text
+    file: str = ""  # a file of the workspace that must exist; `pattern` is then looked for in it
+    command: str = ""  # a program whose exit code 0 means yes; its standard input is the result
+    judge: str = ""  # a question that a model other than the maker's call answers with yes or no
+
+
+@dataclass(slots=True)
+class PlannedTask:
+    """A task as a plan gives it. Strings of `args`, `each` and `goal` may refer to `$id` or `$id.field`."""
+
+    id: str
+    goal: str = ""
+    tool: str = ""
+    args: dict[str, Any] = field(default_factory=dict)
+    each: Any = None  # "$id" or a list: one task an item, `$item` in goal and args
+    after: list[str] = field(default_factory=list)
+    check: Check | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    value: Any
+    confidence: float | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """A graph of tasks. `answer` is a template over their ids; without one the planner looks at the results."""
+
+    tasks: list[PlannedTask]
+    answer: str | None = None
+    notes: str = ""  # what the planner wants to remember when it looks at the results
+
+
+@dataclass(slots=True)
+class Question:
+    """Something that only a person can say."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Wish:
+    """The wish for a tool that does not exist."""
+
+    name: str
+    signature: str
+    why: str = ""
+
+
+Decision = Answer | Plan | Question | Wish
+
+
+@dataclass(slots=True)
+class Usage:
+    """What work cost. `cost` is in US dollars; None where the price of a model is not known."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    cost: float | None = 0.0
+    estimated: bool = False  # the server did not say; counted here
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(
+            self.calls + other.calls,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.seconds + other.seconds,
+            cost,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of one worker at one task."""
+
+    number: int
+    worker: str
+    verdict: str = ""  # verified, unverified, planned, or "failed: why"
+    decision: dict[str, Any] | None = None
+    usage: Usage = field(default_factory=Usage)
+    ended: bool = False
+    call: str = ""  # hash of the exact call, where it has an effect
+    before: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Task:
+    """A node of the tree."""
+
+    id: str
+    goal: str
+    parent: str | None = None
+    depth: int = 0
+    tool: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)  # for a tool call its arguments, bound
+    items: list[Any] | None = None  # of a task mapped over a list
+    labels: list[Any] | None = None  # what the items' results are known by
+    check: Check | None = None
+    status: Status = "pending"
+    result: Any = None
+    verified: bool = False
+    worker: str = ""
+    blocked: str = ""  # why it is not done
+    attempts: list[Attempt] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
+
+    @property
+    def usage(self) -> Usage:
+        """What this task cost by itself, every attempt counted."""
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+
+def to_json(decision: Decision) -> dict[str, Any]:
+    """A decision as the tree keeps it."""
+    return {"kind": type(decision).__name__.lower(), **asdict(decision)}
+
+
+def from_json(data: dict[str, Any]) -> Decision:
+    """The decision that `to_json` wrote."""
+    rest = {key: value for key, value in data.items() if key != "kind"}
+    match data["kind"]:
+        case "plan":
+            return Plan([planned(task) for task in rest["tasks"]], rest["answer"], rest["notes"])
+        case "answer":
+            return Answer(**rest)
+        case "question":
+            return Question(**rest)
+        case _:
+            return Wish(**rest)
+
+
+def planned(data: dict[str, Any]) -> PlannedTask:
+    """A planned task from its JSON form."""
+    check = data.get("check")
+    return PlannedTask(**{**data, "check": Check(**check) if check else None})
