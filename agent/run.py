@@ -86,7 +86,7 @@ class Run:
     def end(self, task: Task, outcome: Outcome) -> Task:
         """Commit what came of a task."""
         if task.status not in FINISHED:
-            status = "failed" if outcome.status == "running" else outcome.status
+            status = "failed" if outcome.status in ("pending", "running") else outcome.status
             blocked = "" if status == "done" else outcome.blocked
             self.emit(
                 ev.TaskEnded(task.id, status, outcome.value, outcome.verified, outcome.worker, blocked), commit=True

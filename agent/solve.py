@@ -25,11 +25,10 @@ async def solve(run: Run, task: Task) -> Task:
     with run.budget.reserve(task):
         if task.items is not None:
             return run.end(task, await solve_each(run, task))
-        best = Outcome(blocked="no worker can take this task")
+        best = Outcome(status="pending", blocked="no worker can take this task")
         for worker in ladder(run, task):  # cheapest first
-            outcome = await persist(run, task, worker, best)
-            best = max(outcome, best, key=_rank)
-            if outcome.status in ("done", "paused"):
+            best = await persist(run, task, worker, best)
+            if best.status in ("done", "paused"):
                 break
         return run.end(task, best)
 
@@ -39,10 +38,11 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
     last = Outcome(blocked=best.blocked if best.worker else "")
     for _ in range(run.budget.limits.looks):
         last = await attempt(run, task, worker, last)
+        best = max(best, last, key=_rank)
         if not last.again:
-            return last
-    last.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
-    return last
+            return best
+    best.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
+    return best
 
 
 async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcome:
@@ -193,7 +193,7 @@ def _failed(last: Outcome, why: str, mend: bool) -> Outcome:
 
 
 def _rank(outcome: Outcome) -> int:
-    return ("failed", "partial", "paused", "done").index(outcome.status) if outcome.status != "running" else 0
+    return ("pending", "running", "failed", "partial", "paused", "done").index(outcome.status)
 
 
 def _verdict(outcome: Outcome) -> str:
