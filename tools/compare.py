@@ -1,0 +1,93 @@
+"""Tools that say which of some things is more, and whether two are the same."""
+
+from __future__ import annotations
+
+from tools.errors import ToolError
+from tools.numbers import _exact, _plain
+from tools.schema import as_text
+
+__all__ = ["largest_of", "smallest_of", "same_text", "compare_numbers"]
+
+
+def largest_of(values: dict[str, float]) -> str:
+    """Tell which of several named things has the largest value: the name, not the number.
+
+    Asked as: which one is longer; which is the largest of …; which one is bigger; which has the most …; which … has
+        the highest; the one with the greatest …; which is longest; who has the most …
+
+    Args:
+        values: the value of each, by name.
+
+    >>> largest_of({"a.py": 9, "b.py": 14})
+    'b.py'
+    >>> largest_of({"a.py": 9, "b.py": 9})
+    'a.py and b.py'
+    """
+    return _named(values, max(values.values(), default=0))
+
+
+def smallest_of(values: dict[str, float]) -> str:
+    """Tell which of several named things has the smallest value: the name, not the number.
+
+    Asked as: which one is shorter; which is the smallest of …; which one is smaller; which has the fewest …; which …
+        has the lowest; the one with the least …; which is shortest; who has the fewest …
+
+    Args:
+        values: the value of each, by name.
+
+    >>> smallest_of({"a.py": 9, "b.py": 14})
+    'a.py'
+    >>> smallest_of({"x": -1, "y": -2})
+    'y'
+    """
+    return _named(values, min(values.values(), default=0))
+
+
+def same_text(first: str, second: str) -> bool:
+    r"""Tell whether two texts are the same (line endings and blank ends of lines aside).
+
+    Asked as: are … and … the same; are … and … identical; is … equal to; do … and … have the same content; is … a
+        copy of; do … and … differ; compare the texts of …
+
+    Args:
+        first: one text.
+        second: the other text.
+
+    >>> same_text("one\r\ntwo\n", "one\ntwo")
+    True
+    >>> same_text("one", "One")
+    False
+    """
+    return _bare(first) == _bare(second)
+
+
+def compare_numbers(first: float, second: float) -> str:
+    """Compare two numbers and say which is larger, and by how much.
+
+    Asked as: compare … and; is … larger than; is … more than; is … less than; which is greater, … or; which number is
+        bigger, …; difference between … and
+
+    Args:
+        first: one number.
+        second: the other number.
+
+    >>> compare_numbers(12, 5)
+    '12 is larger than 5, by 7'
+    >>> compare_numbers(0.3, 0.3)
+    '0.3 and 0.3 are equal'
+    """
+    one, other = as_text(first), as_text(second)
+    if first == second:
+        return f"{one} and {other} are equal"
+    apart = as_text(_plain(abs(_exact(first) - _exact(second))))
+    return f"{one} is {'larger' if first > second else 'smaller'} than {other}, by {apart}"
+
+
+def _named(values: dict[str, float], value: float) -> str:
+    if not values:
+        raise ToolError("there is nothing to compare; give each thing's value by its name")
+    return " and ".join(name for name, own in values.items() if own == value)
+
+
+def _bare(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
