@@ -31,8 +31,8 @@ def stem(word: str) -> str:
             base = word[: -len(ending)] + kept
             if ending in ("ing", "ed") and len(base) > 3 and base[-1] == base[-2] and base[-1] not in "ls":
                 base = base[:-1]
-            return base.removesuffix("e") if len(base) > 3 else base
-    return word.removesuffix("e") if len(word) > 3 else word
+            return base.removesuffix("e") if len(base) > 4 else base
+    return word.removesuffix("e") if len(word) > 4 else word
 
 
 class Router:

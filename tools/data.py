@@ -64,7 +64,7 @@ def column_names(path: Path) -> list[str]:
 def count_rows(path: Path, where: str = "") -> int:
     """Count the rows, the records, of a CSV table (the header not counted), or those that meet a condition.
 
-    Asked as: how many rows …; number of rows in …; count the rows of …; how many records in …; how many entries does
+    Asked as: how many rows …; how many … have; number of rows in …; count the rows of …; how many records in …; how many entries does
         the table … have; rows where …; how many lines of data in …
 
     Effect: read

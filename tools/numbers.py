@@ -124,7 +124,7 @@ def sum_numbers(numbers: list[float]) -> int | float:
     """Add up numbers: their sum, their total.
 
     Asked as: add … up; the sum of …; the total of …; add the numbers …; sum up …; … in all; altogether …; what do …
-        add up to; the grand total of …
+        add up to; the grand total of …; how many is … altogether; how much is … in total
 
     Args:
         numbers: the numbers.

@@ -17,7 +17,7 @@ Kind = Literal["code", "micro", "component", "mcp"]
 BUILT_IN = ("files", "text", "numbers", "units", "dates", "data", "compare")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
     """A named, typed function that a plan may call. `run` takes and returns JSON values and may be slow."""
 

@@ -97,7 +97,7 @@ def count_occurrences(text: str, of: str) -> int:
     """Count how often a word or phrase occurs in a text.
 
     Asked as: how often does … occur in; how many times does … appear in; number of times … is mentioned; count the
-        occurrences of …; count the … marks in; number of …s in the text
+        occurrences of …; count the … marks in; count every … in; count the …s; number of …s in the text
 
     Args:
         text: the text to look in.

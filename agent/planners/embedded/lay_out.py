@@ -1,0 +1,99 @@
+"""Lay a reading out as a plan: calls become tasks, what feeds what becomes references, what was asked for the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from agent.planners.embedded.compose import Call, Given
+from agent.planners.embedded.words import REQUESTS, Token
+from agent.task import Plan, PlannedTask
+
+
+def lay_out(calls: list[Call], words: list[Token]) -> Plan:
+    """A plan whose tasks are the calls and the calls they need, each once."""
+    layout = _Layout()
+    ids = [layout.task(call) for call in calls]
+    return Plan(layout.tasks, _answer(calls, ids, layout, words))
+
+
+class _Layout:
+    def __init__(self) -> None:
+        self.tasks: list[PlannedTask] = []
+        self.used: set[str] = set()  # ids of tasks whose results others take in
+        self._ids: dict[str, str] = {}
+
+    def task(self, call: Call) -> str:
+        """The id of the task that makes a call; the same call is made once."""
+        args = self._calculation(call) if call.template else {n: self._value(v) for n, v in call.args.items()}
+        each = None
+        if call.over:
+            each, args[call.over] = args[call.over], "$item"
+        same = json.dumps([call.tool.name, args, each], sort_keys=True, ensure_ascii=False)
+        if same not in self._ids:
+            taken = sum(task.tool == call.tool.name for task in self.tasks)
+            id = f"{call.tool.name}{taken + 1 if taken else ''}"
+            self.tasks.append(PlannedTask(id, "", call.tool.name, args, each))
+            self._ids[same] = id
+        return self._ids[same]
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, Given):
+            return f"${value.name}"
+        if isinstance(value, Call):
+            id = self.task(value)
+            self.used.add(id)
+            return f"${id}"
+        if isinstance(value, list) and any(isinstance(item, Call) for item in value):
+            return "\n".join(f"{_label(item)}: {self._value(item)}" for item in value)
+        return value.replace("$", "$$") if isinstance(value, str) else value
+
+    def _calculation(self, call: Call) -> dict[str, Any]:
+        """The expression of a calculation, its operands put in; results stand in brackets."""
+
+        def operand(found: re.Match[str]) -> str:
+            value = self._value(call.args[found[0]])
+            return f"({value})" if isinstance(value, str) else str(value)
+
+        return {"expression": re.sub(r"\b[ABP]\b", operand, call.template)}
+
+
+def _answer(calls: list[Call], ids: list[str], layout: _Layout, words: list[Token]) -> str:
+    """A template of what the person wants to see: results nobody took in, and those that were asked to be told."""
+    shown = [
+        (call, id)
+        for n, (call, id) in enumerate(zip(calls, ids, strict=True))
+        if id not in ids[:n] and (id not in layout.used or _told(calls, n, words))
+    ]
+    results = [(call, id) for call, id in shown if call.tool.effect != "write"]
+    written = [f"Wrote ${id}." for call, id in shown if call.tool.effect == "write"]
+    if len(results) == 1 and not written:
+        return f"${results[0][1]}"
+    lines = [f"${id}" if call.over or len(results) == 1 else f"{_label(call)}: ${id}" for call, id in results]
+    return "\n".join(lines + written)
+
+
+def _told(calls: list[Call], n: int, words: list[Token]) -> bool:
+    """Whether a step asks to be told its result, although a later one takes it in: a question, `tell me`, `also …`."""
+    start, end = calls[n].span
+    if end > start and words[end - 1].text == "?":
+        return True
+    after = {t.lower for t in words[end : end + 2]}
+    before = words[start : max(calls[n].head, default=start) + 1]
+    return bool(after & {"also", "plus"}) or any(t.lower in REQUESTS - {"find", "get", "let", "what"} for t in before)
+
+
+def _label(call: Call) -> str:
+    """What to call a result among others: what the tool does, and what it is of."""
+    of = _object(call)
+    name = " ".join(word for word in call.tool.name.split("_") if word not in ("to", "of"))
+    return f"{name} of {of}" if of else name
+
+
+def _object(call: Call) -> str:
+    """The file, word or number that a call works on in the end."""
+    for value in call.args.values():
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value)
+    return next((_object(value) for value in call.args.values() if isinstance(value, Call)), "")

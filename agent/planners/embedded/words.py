@@ -1,0 +1,167 @@
+"""A goal's words: tokens with their places in the text, and one canonical word for those that mean the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from agent.router import stem
+
+Kind = Literal["word", "number", "path", "quoted", "date", "punct"]
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DATE = (
+    rf"\d{{4}}-\d\d?-\d\d?|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+\d{{4}}"
+    rf"|{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{4}}|today|tomorrow|yesterday"
+)
+
+_TOKEN = re.compile(
+    r"""(?P<quoted>"[^"]*"|“[^”]*”|‘[^’]*’|`[^`]*`|(?<!\w)'[^']+'(?!\w))
+      | (?P<date>(?<![\w/.-])(?:"""
+    + _DATE
+    + r""")(?![\w/-]))
+      | (?P<path>(?:\./)?(?:[\w-][\w.-]*/)+(?:[\w*?-][\w.*?-]*[\w*])?|\*\*?/[\w*?./-]+|[\w*?-]*\*[\w*?.-]*\.\w+|\*\.\w+
+          |[\w-]+(?:\.[\w-]+)*\.(?=[A-Za-z])\w{1,8}(?![\w/])|(?<![\w.])\.[A-Za-z]\w{1,4}(?=\s))
+      | (?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w-]*[A-Za-z]))
+      | (?P<word>°?[^\W_]+(?:['’_-][^\W_]+)*)
+      | (?P<punct>\S)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+# Words without a meaning of their own, which a phrase of a tool is known without.
+FUNCTION = frozenset(
+    """a an the of in on at to for from by with and or as is are was were be been do does did has have had what which who
+    whom it its they them their there this that these those i me my we us our you your he she his her can could would
+    will should may might if then also too so how about into out any some each every all called named 's file""".split()
+)
+# Words that need no explanation: the above, and those that only ask, thank or lead over.
+STOP = FUNCTION | frozenset(
+    """a an the of in on at to for from by with and or as is are was were be been do does did has have had what which who
+    whom it its they them their there this that these those i me my we us our you your he she his her please can could
+    would will should may might shall let 's if then also too just so how get got give gives gave show tell say find
+    list name print display see know want need like me file files named called text out up into about any some each
+    every all both here going go look have want answer result thank thanks kindly us ll d s t re ve now next after
+    afterwards finally first-off hi hello hey ok okay many much one's being but not using use via among within inside
+    under contain contains contained appear appears mentioned found written looking e.g report back simply only than
+    quickly exactly yet still per take compute calculate work evaluate determine figure compare judge assess decide
+    through over across along verdict verdicts opinion matches match hits
+    make plus against
+    check detect identify establish provide return output fetch obtain retrieve inspect examine turn come comes
+    following given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
+)
+# Words that ask for something to be told, by themselves no work.
+REQUESTS = frozenset("tell show give say list name print display what which how find get report state let".split())
+
+_NUMBERS = {
+    word: value
+    for value, word in enumerate(
+        """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+        seventeen eighteen nineteen twenty""".split()
+    )
+} | {"thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "dozen": 12}
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, number, path, quotation or mark. `canon` is its canonical word; `start` and `end` its place."""
+
+    text: str
+    kind: Kind
+    canon: str
+    start: int
+    end: int
+
+    @property
+    def lower(self) -> str:
+        return self.text.lower()
+
+    @property
+    def number(self) -> int | float | None:
+        """Its value where it is a number, in figures or in words."""
+        if self.kind == "number":
+            value = float(self.text.replace(",", ""))
+            return int(value) if value.is_integer() and "." not in self.text else value
+        return _NUMBERS.get(self.lower)
+
+    @property
+    def ordinal(self) -> int | None:
+        """Its place in a row where it is one: `third` is 3, `12th` is 12."""
+        found = re.fullmatch(r"(\d+)(?:st|nd|rd|th)", self.lower)
+        if found:
+            return int(found[1])
+        return _ORDINALS.index(self.lower) + 1 if self.lower in _ORDINALS else None
+
+    @property
+    def weight(self) -> float:
+        """How much it matters that this token is understood."""
+        if self.kind == "punct" or self.canon in ("calculat", "find"):
+            return 0.0
+        if self.kind == "word" and (self.lower in STOP or re.split("['’]", self.lower)[0] in STOP):
+            return 0.0
+        return 1.0
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text, those of several words that mean one thing together as one."""
+    single = []
+    for found in _TOKEN.finditer(text):
+        kind: Kind = found.lastgroup  # type: ignore[assignment]
+        shown = found[0][1:-1] if kind == "quoted" else found[0]
+        canon = (
+            _canonical_word(shown) if kind == "word" or shown == "%" else "date" if kind == "date" else shown.lower()
+        )
+        single.append(Token(shown, kind, canon, found.start(), found.end()))
+    return list(_merged(single, text))
+
+
+def canons(phrase: str) -> list[str]:
+    """The canonical words of a phrase."""
+    return [token.canon for token in tokens(phrase) if token.kind != "punct" or token.canon == "percent"]
+
+
+def _merged(single: list[Token], text: str) -> Iterable[Token]:
+    n = 0
+    table, longest = _synonyms()
+    while n < len(single):
+        for length in range(min(longest, len(single) - n), 1, -1):
+            part = single[n : n + length]
+            canon = table.get(tuple(stem(token.lower) for token in part))
+            if canon and all(token.kind in ("word", "punct") for token in part):
+                yield Token(text[part[0].start : part[-1].end], "word", canon, part[0].start, part[-1].end)
+                n += length
+                break
+        else:
+            yield single[n]
+            n += 1
+
+
+def _canonical_word(word: str) -> str:
+    word = re.sub(r"['’]s$", "", word.lower())
+    table, _ = _synonyms()
+    return table.get((f"={word}",)) or table.get((stem(word),)) or stem(word)
+
+
+@cache
+def _synonyms() -> tuple[dict[tuple[str, ...], str], int]:
+    """Canonical words by the stems of what they stand for, and the most words that one has."""
+    table: dict[tuple[str, ...], str] = {}
+    alone: set[str] = set()
+    for line in Path(__file__).with_name("synonyms.txt").read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("!"):
+            alone.update(line[1:].split())
+            continue
+        head, _, variants = line.partition(":")
+        canon = stem(head) if " " not in head else head
+        for variant in [head, *variants.split(",")]:
+            table[tuple(stem(word) for word in variant.lower().split())] = canon
+    return table | {(f"={word}",): word for word in alone}, max(map(len, table))
