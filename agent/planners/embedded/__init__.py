@@ -60,7 +60,7 @@ class EmbeddedPlanner:
         if not calls:
             return None, 0.0, [token.text for token in words if token.weight]
         confidence, unknown = _confidence(words, calls, composer.mentions)
-        return lay_out(calls, words), confidence, unknown
+        return lay_out(calls, words, ask.goal), confidence, unknown
 
 
 def _confidence(words: list[Token], calls: list[Call], mentions: list[Mention]) -> tuple[float, list[str]]:

@@ -83,12 +83,24 @@ class Composer:
     def __init__(
         self, tokens: list[Token], mentions: list[Mention], entities: list[Entity], tools: Registry, given: list[Given]
     ) -> None:
-        self.tokens, self.mentions, self.entities, self.tools, self.given = tokens, mentions, entities, tools, given
+        self.tokens, self.entities, self.tools, self.given = tokens, entities, tools, given
+        self.mentions = [mention for mention in mentions if self._viable(mention.tool)]
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._weights = [token.weight for token in tokens]
         self._memo: dict[Any, list[Call]] = {}
-        self._depth = 0
+        self._may: dict[tuple[str, str], bool] = {}
+        self._depth, self._limit = 0, _DEPTH
         self._back: tuple[Node, ...] = ()
+
+    def _viable(self, tool: Tool) -> bool:
+        """Whether the goal names what the tool cannot do without: a column, a unit, a file of its kind."""
+        kinds = {e.kind for e in self.entities}
+        wanted = {fill.role(p, tool) for p in tool.params if p.required}
+        endings = self._endings(tool)
+        sets = "folder" in kinds or any(e.kind == "files" and e.value[1].endswith(("*", *endings)) for e in self.entities)
+        if endings and "path" in wanted and not sets and not self._paths(tool, range(len(self.tokens))):
+            return False
+        return all(role in kinds for role in wanted & {"unit", "column", "query", "numeral"})
 
     # -- steps
 
@@ -102,12 +114,33 @@ class Composer:
                 for score, calls in beams[start]:
                     options.append((score, calls))  # what stands here says nothing of its own
                     self._back = (*self.given, *calls)
+                    # where there are marks within, what depends on each other mostly stands in steps of its own
+                    self._limit = _DEPTH if sum(start < cut < end for cut in cuts) < 2 else _DEPTH - 1
                     found = self.parse_all(tuple(range(start, end)))
                     for call in found[:_BEAM]:
                         call.span = (start, end)
                     options += [(score + self.gain(call) - _STEP, [*calls, call]) for call in found[:_BEAM]]
             beams[end] = sorted(options, key=lambda option: -option[0])[:_BEAM]
-        return beams[cuts[-1]][0][1]
+        return self._written_down(beams[cuts[-1]][0][1])
+
+    def _written_down(self, calls: list[Call]) -> list[Call]:
+        """A file announced in a sentence of its own, `make summary.md. It should have …`, holds what follows."""
+        used = {call.tool.name for call in calls}
+        for mention in self.mentions:
+            later = [call for call in calls if call.span[0] > max(mention.places)]
+            if mention.tool.effect != "write" or mention.tool.name in used or not later:
+                continue
+            call = Call(mention.tool, places=mention.places, head=mention.places, span=(0, later[0].span[0]))
+            left = list(range(later[0].span[0]))
+            for param in mention.tool.params:
+                if fill.role(param, mention.tool) == "target":
+                    self._side_target(call, param, left, mention)
+            main = fill.main_params(mention.tool)
+            if main and len(call.args) == 1:
+                call.args[main[0].name] = later if len(later) > 1 else later[0]
+                call.places = call.places.union(*(c.places - c.guessed | c.borrowed for c in later))
+                return [*[c for c in calls if c not in later], call]
+        return calls
 
     def _starts(self, cuts: list[int], end: int) -> list[int]:
         """Where a step that ends at `end` may begin: nowhere before the sentence does."""
@@ -126,34 +159,43 @@ class Composer:
 
     def parse(self, rest: tuple[int, ...], want: str = "") -> Call | None:
         """The best reading of some tokens as one call whose result can play the role `want`."""
-        return next((call for call in self.parse_all(rest) if not want or self._serves(call, want)), None)
+        return next(iter(self.parse_all(rest, want)), None)
 
-    def parse_all(self, rest: tuple[int, ...]) -> list[Call]:
-        """All readings of some tokens as one call, the best first."""
-        key = (rest, self._back)
+    def parse_all(self, rest: tuple[int, ...], want: str = "") -> list[Call]:
+        """All readings of some tokens as one call whose result can play the role `want`, the best first."""
+        key = (rest, want, self._back)
         if key not in self._memo:
-            if self._depth >= _DEPTH:
+            if self._depth >= self._limit:
                 return []
             self._memo[key] = []  # a reading does not hold itself
             self._depth += 1
-            self._memo[key] = sorted(self._readings(rest), key=self.gain, reverse=True)
+            found = [call for call in self._readings(rest, want) if not want or self._serves(call, want)]
+            self._memo[key] = sorted(found, key=self.gain, reverse=True)
             self._depth -= 1
         return self._memo[key]
 
-    def _readings(self, rest: tuple[int, ...]) -> Iterator[Call]:
+    def _readings(self, rest: tuple[int, ...], want: str) -> Iterator[Call]:
         here = set(rest)
         for mention in self.mentions:
-            if mention.places <= here:
+            if mention.places <= here and self._may_serve(mention.tool, want):
                 call = self._build(mention, rest)
                 if call:
                     yield call
-        yield from self._calculations(rest)
+        if want in ("", "number", "written"):
+            yield from self._calculations(rest)
         for tool in self._by_signature:
-            if self._has_all(tool, here):
+            if self._has_all(tool, here) and self._may_serve(tool, want):
                 call = self._build(Mention(tool, frozenset(), 0.0), rest)
                 if call:
                     call.cost += _SIGNATURE
                     yield call
+
+    def _may_serve(self, tool: Tool, want: str) -> bool:
+        """Whether a tool's result can play a role at all, called once or mapped over many."""
+        key = (tool.name, want)
+        if key not in self._may:
+            self._may[key] = not want or self._serves(Call(tool), want) or self._serves(Call(tool, over="any"), want)
+        return self._may[key]
 
     def _has_all(self, tool: Tool, here: set[int]) -> bool:
         """Whether the tokens name something of each special kind that the tool takes."""
@@ -161,7 +203,7 @@ class Composer:
         named = [e.kind for e in self.entities if e.places <= here]
         return all(named.count(r) >= wanted.count(r) for r in set(wanted) if r in ("query", "column", "numeral")) and (
             "unit" not in wanted or "unit" in named
-        )  # type: ignore[arg-type]
+        )
 
     def _build(self, mention: Mention, rest: tuple[int, ...]) -> Call | None:
         """The call that a mention asks for, its arguments filled from the other tokens; None where one is missing."""
@@ -216,7 +258,7 @@ class Composer:
     def _naming(self, param: Param, value: Any, left: list[int]) -> frozenset[int]:
         return frozenset(p for p in left if fill.enum_value(param, [self.tokens[p]]) == value)
 
-    def _among(self, left: list[int] | tuple[int, ...], *kinds: str) -> list[Entity]:
+    def _among(self, left: Sequence[int], *kinds: str) -> list[Entity]:
         here = set(left)
         found = [e for e in self.entities if e.kind in kinds and e.places <= here]
         return sorted(found, key=lambda e: (e.at, -len(e.places)))
@@ -249,6 +291,7 @@ class Composer:
             return
         in_conditions = [w.places for w in self._among(left, "where")]
         free = [e for e in named if not any(e.places <= places for places in in_conditions)] or named
+        free = [e for e in free if e.exact] or free
         spots = call.places or frozenset(left[:1])
         if param.name == "by" and any(p.name == "measure" for p in call.tool.params):
             free = grouping
@@ -424,20 +467,23 @@ class Composer:
         return self._fill_one(call, main[0], left, mention)
 
     def _fill_one(self, call: Call, param: Param, left: tuple[int, ...], mention: Mention) -> bool:
-        role = fill.role(param, call.tool)
+        role: str = fill.role(param, call.tool)
         if role == "list" and fill.numeric(fill.items(param.schema) or {}):
             role = "numbers"
         options = [option for option in self._options(call, role, left) if option is not None]
         if not options:
             return False
-        nested_cost = lambda value: self._displaced(mention, value)  # noqa: E731
-        value, places, cost, *_ = best = max(
-            options, key=lambda o: sum(self._weights[p] for p in o[1] - call.places) - o[2] - nested_cost(o[0])
-        )
+
+
+        def worth(option: Any) -> float:
+            new = sum(self._weights[p] for p in option[1] - call.places)
+            return float(new - option[2] - self._displaced(mention, option[0]))
+
+        value, places, cost, *_ = best = max(options, key=worth)
         call.guessed |= places if len(best) > 3 else frozenset()
         self._put(call, param, role, value)
         call.places |= places
-        call.cost += cost + nested_cost(value)
+        call.cost += cost + self._displaced(mention, value)
         return True
 
     def _displaced(self, mention: Mention, value: Any) -> float:
@@ -549,7 +595,7 @@ class Composer:
                 return Call(lister, args), entity.places, 0.1 if entity.kind == "files" else 0.4
         return None
 
-    def _paths(self, tool: Tool, left: list[int] | tuple[int, ...]) -> list[Entity]:
+    def _paths(self, tool: Tool, left: Sequence[int]) -> list[Entity]:
         """The files named, those first that a tool of this kind works on."""
         paths = [e for e in self._among(left, "path") if e.exists]
         endings = self._endings(tool)

@@ -41,6 +41,7 @@ class Entity:
     places: frozenset[int]
     exists: bool = True
     percent: bool = False
+    exact: bool = True  # named in full
 
     @property
     def at(self) -> int:
@@ -337,10 +338,10 @@ def _columns(tokens: list[Token], table: Table) -> list[Entity]:
         if len(words) > 1 and not any(e.value == column for e in found):
             for places in _runs(tokens, words[:1]):  # `temperature` for temperature_c, where nothing fits better
                 if not any(places & e.places for e in found) and _single(words[0], table.columns):
-                    found.append(Entity("column", column, places))
+                    found.append(Entity("column", column, places, exact=False))
             for places in _runs(tokens, words[-1:]):
                 if not any(places & e.places for e in found) and _single(words[-1], table.columns):
-                    found.append(Entity("column", column, places))
+                    found.append(Entity("column", column, places, exact=False))
     return found
 
 

@@ -7,19 +7,24 @@ import re
 from typing import Any
 
 from agent.planners.embedded.compose import Call, Given
+from agent.planners.embedded.split import SENTENCE_ENDS
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.task import Plan, PlannedTask
 
 
-def lay_out(calls: list[Call], words: list[Token]) -> Plan:
+_LABEL = 60  # characters
+
+
+def lay_out(calls: list[Call], words: list[Token], goal: str) -> Plan:
     """A plan whose tasks are the calls and the calls they need, each once."""
-    layout = _Layout()
+    layout = _Layout(words, goal)
     ids = [layout.task(call) for call in calls]
     return Plan(layout.tasks, _answer(calls, ids, layout, words))
 
 
 class _Layout:
-    def __init__(self) -> None:
+    def __init__(self, words: list[Token], goal: str) -> None:
+        self.words, self.goal = words, goal
         self.tasks: list[PlannedTask] = []
         self.used: set[str] = set()  # ids of tasks whose results others take in
         self._ids: dict[str, str] = {}
@@ -38,6 +43,14 @@ class _Layout:
             self._ids[same] = id
         return self._ids[same]
 
+    def label(self, call: Call) -> str:
+        """What to call a result among others: the goal's own words for it, or what the tool is called."""
+        if call.places:
+            text = self.goal[self.words[min(call.places)].start : self.words[max(call.places)].end]
+            if len(text) <= _LABEL:
+                return text.replace("$", "$$")
+        return call.tool.name.replace("_", " ")
+
     def _value(self, value: Any) -> Any:
         if isinstance(value, Given):
             return f"${value.name}"
@@ -46,7 +59,7 @@ class _Layout:
             self.used.add(id)
             return f"${id}"
         if isinstance(value, list) and any(isinstance(item, Call) for item in value):
-            return "\n".join(f"{_label(item)}: {self._value(item)}" for item in value)
+            return "\n".join(f"{self.label(item)}: {self._value(item)}" for item in value)
         return value.replace("$", "$$") if isinstance(value, str) else value
 
     def _calculation(self, call: Call) -> dict[str, Any]:
@@ -70,30 +83,16 @@ def _answer(calls: list[Call], ids: list[str], layout: _Layout, words: list[Toke
     written = [f"Wrote ${id}." for call, id in shown if call.tool.effect == "write"]
     if len(results) == 1 and not written:
         return f"${results[0][1]}"
-    lines = [f"${id}" if call.over or len(results) == 1 else f"{_label(call)}: ${id}" for call, id in results]
+    lines = [f"${id}" if call.over or len(results) == 1 else f"{layout.label(call)}: ${id}" for call, id in results]
     return "\n".join(lines + written)
 
 
 def _told(calls: list[Call], n: int, words: list[Token]) -> bool:
     """Whether a step asks to be told its result, although a later one takes it in: a question, `tell me`, `also …`."""
     start, end = calls[n].span
-    if end > start and words[end - 1].text == "?":
+    ending = next((token.text for token in words[max(end - 1, 0) :] if token.text in SENTENCE_ENDS), "")
+    if ending == "?":
         return True
     after = {t.lower for t in words[end : end + 2]}
     before = words[start : max(calls[n].head, default=start) + 1]
     return bool(after & {"also", "plus"}) or any(t.lower in REQUESTS - {"find", "get", "let", "what"} for t in before)
-
-
-def _label(call: Call) -> str:
-    """What to call a result among others: what the tool does, and what it is of."""
-    of = _object(call)
-    name = " ".join(word for word in call.tool.name.split("_") if word not in ("to", "of"))
-    return f"{name} of {of}" if of else name
-
-
-def _object(call: Call) -> str:
-    """The file, word or number that a call works on in the end."""
-    for value in call.args.values():
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return str(value)
-    return next((_object(value) for value in call.args.values() if isinstance(value, Call)), "")

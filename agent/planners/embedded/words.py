@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -146,7 +147,20 @@ def _merged(single: list[Token], text: str) -> Iterable[Token]:
 def _canonical_word(word: str) -> str:
     word = re.sub(r"['’]s$", "", word.lower())
     table, _ = _synonyms()
-    return table.get((f"={word}",)) or table.get((stem(word),)) or stem(word)
+    return table.get((f"={word}",)) or table.get((stem(word),)) or table.get((stem(_mended(word)),)) or stem(word)
+
+
+def _mended(word: str) -> str:
+    """A long word that is a slip of the pen for one we know, as that one."""
+    if len(word) < 7 or word in STOP:
+        return word
+    return next(iter(difflib.get_close_matches(word, _long_words(), 1, 0.9)), word)
+
+
+@cache
+def _long_words() -> list[str]:
+    table, _ = _synonyms()
+    return [key[0] for key in table if len(key) == 1 and len(key[0]) > 5 and not key[0].startswith("=")]
 
 
 @cache
