@@ -56,7 +56,6 @@ class Run:
         self.budget = Budget(self.limits)
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()
-        self._used: set[str] = set()
 
     @cached_property
     def _router(self) -> Router:
@@ -170,8 +169,12 @@ class Run:
     def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
         """The tools a planner is shown for a task, best first; those that it just used come before all others."""
         ranked = [tool for _, tool in self._router.rank(f"{task.goal} {' '.join(task.inputs)}")]
-        used = {self.tree.tasks[child].tool for child in task.children} if latest else set()
+        used = self.used_tools(task) if latest else set()
         return sorted(ranked, key=lambda tool: tool.name not in used)[:SHOWN_TOOLS]
+
+    def used_tools(self, task: Task) -> set[str]:
+        """The names of the tools that a task's plans have called."""
+        return {tool for child in task.children if (tool := self.tree.tasks[child].tool)}
 
     # -- the person
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from agent import events as ev
 from agent import policy
-from agent.errors import UnsoundPlan
+from agent.errors import ConfigError
 from agent.planners import Ask, Planner
 from agent.task import Answer, Decision, Status, Task, Usage
 from agent.task import to_json as decision_json
@@ -103,9 +103,13 @@ class PlannerWorker:
             notes=last.notes,
             failure=last.blocked,
             max_tasks=run.budget.limits.width,
+            used=len(run.used_tools(task)) if last.latest else 1,
         )
         async with run.budget.slots:
-            reply = await self.planner.decide(ask, lambda text: run.emit(ev.Note(task.id, text)))
+            try:
+                reply = await self.planner.decide(ask, lambda text: run.emit(ev.Note(task.id, text)))
+            except ToolError as error:  # the planner's own model cannot be used: no task is to blame
+                raise ConfigError(str(error)) from error
         run.emit(ev.AttemptDecided(task.id, number, self.name, decision_json(reply.decision), reply.usage), commit=True)
         return reply.decision
 
@@ -113,7 +117,7 @@ class PlannerWorker:
 def spent(error: Exception) -> Usage | None:
     """What a failed attempt cost, where it cost something."""
     usage = getattr(error, "usage", None)
-    return usage if isinstance(usage, Usage) and isinstance(error, UnsoundPlan) else None
+    return usage if isinstance(usage, Usage) else None
 
 
 async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:

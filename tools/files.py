@@ -82,7 +82,7 @@ def search_text(pattern: str, path: Path = Path("."), files: str = "*") -> list[
     """Search for a text in a file, or in all files of a folder, and give each line that holds it, as file:line: text.
 
     Asked as: search for …; grep …; find every … under; find the lines with … in; which lines contain …; which files
-        mention …; where does … occur
+        mention …; where does … occur; where do we have …; where is … mentioned
 
     Effect: read
 
@@ -219,7 +219,7 @@ def choose_file(
     """Choose the largest, smallest, newest or oldest file of a folder.
 
     Asked as: the largest file in …; the biggest file of …; smallest file in …; the newest file in …; the most recent
-        file in …; the last changed file of …; the oldest file in …; which file in … is the largest
+        file in …; the last changed file of …; the oldest file in …; which file in … is the largest; which file takes up the most space; the file that takes the least space
 
     Effect: read
 

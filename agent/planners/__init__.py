@@ -16,17 +16,18 @@ class Ask:
 
     goal: str
     inputs: dict[str, Any] = field(default_factory=dict)
-    tools: Sequence[Tool] = ()  # best fit first
+    tools: Sequence[Tool] = ()  # best fit first; at a look those that the plan used come before all others
     may_plan: bool = True  # False at the depth limit: only an answer or a question
     results: dict[str, Any] = field(default_factory=dict)  # of the plan that is looked at, by task id
     notes: str = ""  # what the planner wanted to remember of what came before
     failure: str = ""  # why the last attempt did not do
     max_tasks: int = 64  # the most tasks a plan may have
+    used: int = 1  # how many of the tools the plan that is looked at used
 
 
 @dataclass(slots=True)
 class Reply:
-    """A planner's decision and what it cost. `spent` counts every call made for it, failed ones too."""
+    """A planner's decision and what it cost. `usage` counts every call made for it, failed ones too."""
 
     decision: Decision
     usage: Usage = field(default_factory=Usage)

@@ -20,7 +20,7 @@ from agent.planners.embedded.words import REQUESTS, Token, tokens
 from agent.task import Plan
 from tools.registry import Registry
 
-THRESHOLD = 0.6  # the least share of a goal's words that must be understood
+THRESHOLD = 0.55  # the least share of a goal's words that must be understood
 _LEADING = frozenset("please can could would will you kindly then and also now first next i want need like to".split())
 WAYS_ON = (
     "Two ways on: give a key for a large model (OPENAI_API_KEY=…), or a model file of your own "

@@ -65,6 +65,11 @@ _WAYS = """
     discount B by P     | B * (100 - P) / 100
     add P to B          | B * (100 + P) / 100
     B plus P            | B * (100 + P) / 100
+    B goes up by P      | B * (100 + P) / 100
+    goes up by P        | B * (100 + P) / 100
+    B rises by P        | B * (100 + P) / 100
+    goes down by P      | B * (100 - P) / 100
+    B falls by P        | B * (100 - P) / 100
     increase B by P     | B * (100 + P) / 100
     raise B by P        | B * (100 + P) / 100
 """

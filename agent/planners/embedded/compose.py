@@ -84,13 +84,21 @@ class Composer:
         self, tokens: list[Token], mentions: list[Mention], entities: list[Entity], tools: Registry, given: list[Given]
     ) -> None:
         self.tokens, self.entities, self.tools, self.given = tokens, entities, tools, given
-        self.mentions = [mention for mention in mentions if self._viable(mention.tool)]
+        self.mentions = [mention for mention in [*mentions, *self._sinks()] if self._viable(mention.tool)]
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._weights = [token.weight for token in tokens]
         self._memo: dict[Any, list[Call]] = {}
         self._may: dict[tuple[str, str], bool] = {}
         self._depth, self._limit = 0, _DEPTH
         self._back: tuple[Node, ...] = ()
+
+    def _sinks(self) -> Iterator[Mention]:
+        """`into x.txt`, where no x.txt is there yet, asks for writing whatever the verb."""
+        for tool in self.tools:
+            if tool.effect == "write" and any(fill.role(p, tool) == "target" for p in tool.params):
+                for entity in self.entities:
+                    if entity.kind == "path" and not entity.exists and self._before(entity) == "into":
+                        yield Mention(tool, frozenset([entity.at - 1]), 1.0, postfix=True)
 
     def _viable(self, tool: Tool) -> bool:
         """Whether the goal names what the tool cannot do without: a column, a unit, a file of its kind."""
@@ -201,9 +209,8 @@ class Composer:
         """Whether the tokens name something of each special kind that the tool takes."""
         wanted = [fill.role(p, tool) for p in tool.params if p.required]
         named = [e.kind for e in self.entities if e.places <= here]
-        return all(named.count(r) >= wanted.count(r) for r in set(wanted) if r in ("query", "column", "numeral")) and (
-            "unit" not in wanted or "unit" in named
-        )
+        telling = {"query", "column", "numeral"} | ({"date", "number"} if "date" in wanted else set())
+        return telling & set(wanted) <= set(named) and ("unit" not in wanted or "unit" in named)
 
     def _build(self, mention: Mention, rest: tuple[int, ...]) -> Call | None:
         """The call that a mention asks for, its arguments filled from the other tokens; None where one is missing."""
@@ -388,7 +395,7 @@ class Composer:
     def _side_number(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         numbers = self._among(left, "number")
         if param.name == "decimals":
-            self._decimals(call, param, left, numbers)
+            self._decimals(call, param, left)
             return
         spots = mention.places or frozenset(left[:1])
         close = [
@@ -403,12 +410,10 @@ class Composer:
                 value = -value
             self._set(call, param, value, entity.places)
 
-    def _decimals(self, call: Call, param: Param, left: list[int], numbers: list[Entity]) -> None:
-        for entity in numbers:
-            after = self.tokens[max(entity.places) + 1 : max(entity.places) + 3]
-            if any(re.match(r"decimal|place|digit|d\.?p", token.lower) for token in after):
-                words = {p for p in left if re.match(r"decimal|place|digit|dp", self.tokens[p].lower)}
-                self._set(call, param, entity.value, entity.places | words)
+    def _decimals(self, call: Call, param: Param, left: list[int]) -> None:
+        for entity in self._among(left, "decimals"):
+            words = {p for p in left if re.match(r"decimal|place|digit|dp", self.tokens[p].lower)}
+            self._set(call, param, entity.value, entity.places | words)
         whole = frozenset(p for p in left if self.tokens[p].canon in ("whole number", "whol", "whole"))
         call.places |= whole
 
@@ -435,7 +440,8 @@ class Composer:
             for p in left
             if self.tokens[p].lower in ("word", "term", "string", "phrase", "name") and p + 1 in free
         ]
-        ordered = marked or sorted(free, key=lambda p: min((abs(p - s) for s in mention), default=0))
+        first = min(mention, default=0)
+        ordered = marked or sorted(free, key=lambda p: (min((abs(p - s) for s in mention), default=0), p < first))
         for place in ordered[:1]:
             text = self.tokens[place].text
             text = text[:-1] if re.fullmatch(r"[A-Z]{2,}s", text) else text  # TODOs are many a TODO
@@ -530,9 +536,8 @@ class Composer:
             call = self.parse(part)
             if call is not None:
                 calls.append(call)
-        before = [min(call.places, default=0) < min(head, default=0) for call in calls]
-        if len(calls) < 2 or len(set(before)) > 1:  # what stands on both sides of the words for writing is no list
-            return None
+        if len(calls) < 2 or any(min(call.places) < min(head, default=0) for call in calls):
+            return None  # what stands before the words for writing are steps of their own
         return calls, frozenset().union(*(c.places for c in calls)), sum(c.cost for c in calls)
 
     def _named(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
@@ -635,7 +640,9 @@ class Composer:
             return None
         values = [e.value for e in plain]
         places = frozenset().union(*(e.places for e in plain))
-        return values if len(values) > 1 else values[0], places, 0.0
+        units = {e.at for e in self._elsewhere("unit")}
+        measured = any(p + 1 in units for p in places) and not any(p.name.endswith("unit") for p in call.tool.params)
+        return values if len(values) > 1 else values[0], places, _TURNED * measured
 
     def _named_date(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         days = self._among(left, "date")
@@ -670,7 +677,10 @@ class Composer:
     def _pointed(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         """An earlier result, the latest that fits; what points to it costs less than nothing pointing."""
         pointers = frozenset(p for p in (*left, *call.head) if self.tokens[p].lower in _POINTERS)
-        for node in reversed(self._back):
+        back = list(reversed(self._back))
+        if role == "number":  # `it` is one number rather than many
+            back.sort(key=lambda node: fill.items(node.returns) is not None)
+        for node in back:
             if isinstance(node, Call) and node.tool is call.tool and call.tool.name != "calculate":
                 continue
             if self._serves(node, role):
@@ -681,13 +691,15 @@ class Composer:
         """Plain words taken as they stand: `the plurals of mouse, city and potato`."""
         free = set(self._free(left)) - call.places
         free = {p for p in free if self.tokens[p].number is None}
-        groups = [[p for p in part if p in free] for part in split.parts(self.tokens, left)]
+        groups = [self._run(part, free, call.head) for part in split.parts(self.tokens, left)]
         texts = [self._text(group) for group in groups if group]
         if not texts or (role == "list" and len(texts) < 2):
             return None
         places = frozenset(p for group in groups for p in group)
+        if role == "content" and not self._beside(places, call.head):
+            return None
         known = sum(any(p in m.places for m in self.mentions if m.weight >= 1) for p in places)
-        cost = _GUESSED * len(texts) + 0.7 * (len(places) - len(texts)) + 0.5 * known
+        cost = (_GUESSED + 0.6 * (role != "literal")) * len(texts) + 0.7 * (len(places) - len(texts)) + 0.5 * known
         guess = (texts if len(texts) > 1 else texts[0], places, cost)
         return guess if role == "literal" and self._beside(places, call.head) else (*guess, "guessed")  # type: ignore[return-value]
 
@@ -695,6 +707,18 @@ class Composer:
         """Whether words stand next to those that ask for the work, marks and words without meaning skipped."""
         low, high = min(places | head), max(places | head)
         return all(p in places or p in head or not self._weights[p] for p in range(low, high + 1))
+
+    def _run(self, part: tuple[int, ...], free: set[int], head: frozenset[int]) -> list[int]:
+        """Of the free words of a part, those that stand together, nearest to the words for the work."""
+        runs: list[list[int]] = []
+        for p in part:
+            if p in free and runs and runs[-1][-1] == p - 1:
+                runs[-1].append(p)
+            elif p in free:
+                runs.append([p])
+        return min(
+            runs, key=lambda run: (min((abs(p - h) for p in run for h in head), default=0), run[0] < min(head)), default=[]
+        ) if head else sum(runs, [])
 
     def _text(self, group: list[int]) -> str:
         return " ".join(self.tokens[p].text for p in group)
@@ -710,6 +734,10 @@ class Composer:
         if len(entities) >= 2:
             for param, entity in zip(main, entities, strict=False):
                 self._set(call, param, entity.value, entity.places)
+            return True
+        if role == "date" and not entities and not self._back and len(days := self._elsewhere("date")) == 2:
+            for param, day in zip(main, days, strict=True):
+                self._set(call, param, day.value, self._earlier(day.places, left))
             return True
         if role == "date":
             return self._fill_dates(call, main, entities)
@@ -792,6 +820,9 @@ class Composer:
         if numbers and not numbers[0].percent:
             return numbers[0].value, numbers[0].places, 0.0
         pointers = frozenset(p for p in rest if self.tokens[p].lower in _POINTERS)
+        others = [e for e in self._elsewhere("number") if not e.percent]
+        if not self._back and len(others) == 1:
+            return others[0].value, pointers | self._earlier(others[0].places, rest), _BORROWED
         for node in reversed(self._back):
             if self._serves(node, "number") and not (isinstance(node, Call) and node.over):
                 return node, pointers, _BACK if pointers else _IMPLIED
@@ -878,7 +909,8 @@ def _told_by_signature(tool: Tool) -> bool:
     """Whether what a tool takes is special enough to know it by: two units, a path into JSON, what to group by."""
     roles = [fill.role(param, tool) for param in tool.params if param.required]
     grouping = any(p.name == "by" for p in tool.params) and any(p.name == "measure" for p in tool.params)
-    return bool({"unit", "query", "numeral"} & set(roles)) or grouping
+    shifting = "date" in roles and "number" in roles
+    return bool({"unit", "query", "numeral"} & set(roles)) or grouping or shifting
 
 
 def _unit_of(call: Call) -> str:

@@ -19,13 +19,13 @@ from tools.dates import _parse as parse_date
 from tools.units import COMMON_UNITS
 
 Kind = Literal[
-    "path", "folder", "files", "number", "date", "unit", "column", "where", "query", "glob", "literal", "numeral"
+    "path", "folder", "files", "number", "date", "unit", "column", "where", "query", "glob", "literal", "numeral", "decimals"
 ]
 
 # Kinds of files by what people call them; the rest are called by their own ending.
 _ENDINGS = {"markdown": "md", "python": "py", "text": "txt", "javascript": "js", "typescript": "ts", "word": "docx"}
 _FORMATS = frozenset("csv json txt md py log yaml yml toml html xml ini cfg sh js ts sql tsv rst tex".split())
-_QUANTIFIERS = frozenset("each every all both any".split())
+_QUANTIFIERS = frozenset("each every all both any per".split())
 _NOUNS = frozenset("file document".split())
 _PREPOSITIONS = frozenset("in inside under within of from through at into".split())
 _MOST_ENTRIES = 5000  # of the workspace that are looked at to know its names
@@ -169,14 +169,28 @@ def _folders(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity
 
 def _numbers(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:
     for n, token in enumerate(tokens):
-        if token.number is not None and not (token.lower == "one" and n and tokens[n - 1].lower in ("which", "the")):
+        if token.number is not None and not (token.lower == "one" and not _counts(tokens, n)):
             percent = n + 1 < len(tokens) and tokens[n + 1].canon == "percent"
             value = token.number
             if n and tokens[n - 1].text in "-−" and (n < 2 or tokens[n - 2].kind == "word") and token.kind == "number":
                 value = -value
-            yield Entity("number", value, frozenset([n, n + 1] if percent else [n]), percent=percent)
+            places = frozenset([n, n + 1] if percent else [n])
+            yield Entity("decimals" if _decimals(tokens, n) else "number", value, places, percent=percent)
         elif token.ordinal is not None and token.canon != "first":
             yield Entity("number", token.ordinal, frozenset([n]))
+
+
+def _counts(tokens: list[Token], n: int) -> bool:
+    """Whether `one` is a number, as in `one mile`, rather than `which one`."""
+    after = tokens[n + 1].lower if n + 1 < len(tokens) else ""
+    before = tokens[n - 1].lower if n else ""
+    return after in COMMON_UNITS or _decimals(tokens, n) or before in ("plus", "minus", "times", "by", "add", "subtract")
+
+
+def _decimals(tokens: list[Token], n: int) -> bool:
+    """Whether a number says how many digits are wanted: `two decimals`, `1 decimal place`."""
+    after = [token.lower for token in tokens[n + 1 : n + 3]]
+    return bool(after) and (re.match(r"decimal|d\.?p\.?$", after[0]) is not None or after[0] in ("place", "places"))
 
 
 def _dates(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:

@@ -94,5 +94,10 @@ def _told(calls: list[Call], n: int, words: list[Token]) -> bool:
     if ending == "?":
         return True
     after = {t.lower for t in words[end : end + 2]}
+    until = calls[n + 1].span[0] if n + 1 < len(calls) else end
+    if {"tell", "show", "know", "say"} & {t.lower for t in words[end:until]}:
+        return True
     before = words[start : max(calls[n].head, default=start) + 1]
+    if words[end : end + 1] and words[end].lower == "and" and after & {"the", "a", "an", "their", "its", "overall"}:
+        return True  # what follows is one more thing to tell, not one more thing to do
     return bool(after & {"also", "plus"}) or any(t.lower in REQUESTS - {"find", "get", "let", "what"} for t in before)

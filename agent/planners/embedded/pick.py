@@ -10,7 +10,7 @@ from agent.planners.embedded.words import FUNCTION, Token, canons
 from tools.registry import Tool
 
 _GAP = 3  # tokens that may stand between two words of a phrase
-_DENIALS = frozenset("not without excluding except never no".split())
+_DENIALS = frozenset("not without excluding except never no don't don’t".split())
 _SLOT = 14  # where the phrase says that something stands between them
 _GENERIC = frozenset("text file fil item number value list thing data result line string table".split())
 
@@ -89,7 +89,7 @@ def phrases(tool: Tool) -> list[Phrase]:
 def _phrase(text: str, weight: float) -> Phrase | None:
     """A phrase of a docstring; `…` marks where its object stands."""
     words, slots, slot = [], [], False
-    for part in re.split(r"(…)", text):
+    for part in re.split(r"(…)", text.replace("...", "…")):
         if part == "…":
             slot = True
             continue
@@ -115,7 +115,7 @@ def _occurrences(phrase: Phrase, tokens: list[Token]) -> list[frozenset[int]]:
     """Where the words of a phrase stand: in their order, or the other way round where they stand close together."""
     found = []
     for start, token in enumerate(tokens):
-        if token.canon == phrase.words[0]:
+        if token.canon == phrase.words[0] and not (token.kind == "date" and len(phrase.words) == 1):
             places = _follow(phrase, tokens, start)
             if places:
                 found.append(places)

@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     + _DATE
     + r""")(?![\w/-]))
       | (?P<path>(?:\./)?(?:[\w-][\w.-]*/)+(?:[\w*?-][\w.*?-]*[\w*])?|\*\*?/[\w*?./-]+|[\w*?-]*\*[\w*?.-]*\.\w+|\*\.\w+
-          |[\w-]+(?:\.[\w-]+)*\.(?=[A-Za-z])\w{1,8}(?![\w/])|(?<![\w.])\.[A-Za-z]\w{1,4}(?=\s))
+          |[\w-]+(?:\.[\w-]+)*\.(?=[A-Za-z])\w{1,24}(?![\w/])|(?<![\w.])\.[A-Za-z]\w{1,4}(?=\s))
       | (?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w-]*[A-Za-z]))
       | (?P<word>°?[^\W_]+(?:['’_-][^\W_]+)*)
       | (?P<punct>\S)""",
@@ -40,7 +40,7 @@ _TOKEN = re.compile(
 FUNCTION = frozenset(
     """a an the of in on at to for from by with and or as is are was were be been do does did has have had what which who
     whom it its they them their there this that these those i me my we us our you your he she his her can could would
-    will should may might if then also too so how about into out any some each every all called named 's file""".split()
+    will should may might if then also too so how about into out any some each every all call calls called named 's file""".split()
 )
 # Words that need no explanation: the above, and those that only ask, thank or lead over.
 STOP = FUNCTION | frozenset(
@@ -53,7 +53,7 @@ STOP = FUNCTION | frozenset(
     under contain contains contained appear appears mentioned found written looking e.g report back simply only than
     quickly exactly yet still per take compute calculate work evaluate determine figure compare judge assess decide
     through over across along verdict verdicts opinion matches match hits
-    make plus against
+    make plus against according whether
     check detect identify establish provide return output fetch obtain retrieve inspect examine turn come comes
     following given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
 )

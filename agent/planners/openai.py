@@ -1,0 +1,391 @@
+"""The planner behind any OpenAI-compatible endpoint.
+
+Four layers, each calling the next: `decide` builds the prompt, `_ask` asks again where a reply cannot be read, `_send`
+goes down from the JSON schema to what the server can do and retries what is worth it, `_post` is one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent import prompts, tokens
+from agent.errors import ConfigError, KeyRefused, ProviderUnavailable, UnsoundPlan, UsageError, ZooidError
+from agent.planners import Ask, Reply, decisions
+from agent.prompts import Prompt
+from agent.task import Decision, Usage
+
+REASKS = 2
+WAYS = ("schema", "tool", "text")
+"""How a reply is made to be a decision, best first: the server's JSON schema, a forced tool call, words alone."""
+
+Note = Callable[[str], None]
+Message = dict[str, str]
+
+_WORTH_A_RETRY = frozenset((408, 409, 425, 429))
+_LONGEST_WAIT = 60.0  # seconds that one Retry-After may take
+
+
+class _Transient(Exception):
+    """A call that came to nothing and may well succeed when it is made again; `after` is the server's Retry-After."""
+
+    def __init__(self, what: str, after: float | None = None) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+class _Lacking(Exception):
+    """The server does not know the way the reply was asked for."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One decision being asked for: what it has cost so far."""
+
+    note: Note
+    deadline: float
+    usage: Usage
+
+
+class OpenAIPlanner:
+    """Asks a model behind an OpenAI-compatible endpoint for decisions.
+
+    `timeout` and `deadline` are in seconds, a request and a decision; `prices` are in US dollars a million tokens,
+    `{model: {"input": …, "output": …}}`; a model that is not there is unpriced.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 120.0,
+        max_retries: int = 5,
+        *,
+        deadline: float = 600.0,
+        context_tokens: int = 16_000,
+        max_tokens: int | None = None,
+        prices: Mapping[str, Mapping[str, float]] | None = None,
+        backoff: float = 0.5,
+    ) -> None:
+        self.name = f"openai:{model}"
+        self.model = model
+        self._base_url, self._key = base_url, api_key or ""
+        self._timeout, self._retries, self._deadline, self._backoff = timeout, max_retries, deadline, backoff
+        self._context, self._max_tokens = context_tokens, max_tokens
+        self._price = (prices or {}).get(model)
+        self._way = 0  # of WAYS; only ever goes down, and stays for the planner's life
+        self._client: Any = None
+
+    async def decide(self, ask: Ask, note: Note) -> Reply:
+        prompt = prompts.build(ask, self._context, self._counter)
+        call = _Call(note, time.monotonic() + self._deadline, Usage())
+        try:
+            decision = await self._ask(prompt, call)
+        except ZooidError as error:
+            vars(error)["usage"] = call.usage
+            raise
+        return Reply(decision, call.usage)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _counter(self, text: str) -> int:
+        """Counted exactly only where it could matter: tiktoken takes a third of a second to load its table."""
+        guess = tokens.estimate(text)
+        return guess if 2 * guess < self._context else tokens.count(text, self.model)
+
+    # -- asking again
+
+    async def _ask(self, prompt: Prompt, call: _Call) -> Decision:
+        """A decision; a reply that cannot be read is told back, alone, at most twice."""
+        messages = prompt.messages()
+        for left in range(REASKS, -1, -1):
+            said, cut = _said(await self._send(prompt, messages, call))
+            try:
+                return decisions.parse(said)
+            except UnsoundPlan as error:
+                if not left:
+                    what = f"{self.model} gave no decision that can be read in {REASKS + 1} replies: {error}"
+                    raise UnsoundPlan(what) from None
+                why = "it was cut off at the limit of a reply's length; reply in fewer words" if cut else str(error)
+            call.note(f"{self.model}: {why}; asked again")
+            again = prompts.render("again", {"error": why, "beginning": tokens.trim(said, 60)})
+            messages = [*prompt.messages(), {"role": "user", "content": again}]
+        raise AssertionError("the last round returns or raises")
+
+    # -- the ways down
+
+    async def _send(self, prompt: Prompt, messages: list[Message], call: _Call) -> dict[str, Any]:
+        """The server's reply, asked for in the best way that it knows; the way that worked is kept."""
+        why = ""
+        for way in range(self._way, len(WAYS)):
+            if why:
+                call.note(
+                    f"{self.model}: no structured output by {WAYS[way - 1]} ({why[:120]}); going on by {WAYS[way]}"
+                )
+            try:
+                reply = await self._retried(self._body(WAYS[way], prompt, messages), call)
+            except _Lacking as error:
+                why = str(error)
+                continue
+            self._way = max(self._way, way)
+            return reply
+        raise ConfigError(
+            f"the server at {self._address()} refuses the request for the model {self.model!r} ({why}); "
+            "check --model and --base-url"
+        )
+
+    def _body(self, way: str, prompt: Prompt, messages: list[Message]) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        if self._max_tokens:
+            limit = "max_tokens" if self._base_url else "max_completion_tokens"  # OpenAI's own newer models insist
+            body[limit] = self._max_tokens
+        if way == "schema":
+            wanted = {"name": "decision", "schema": prompt.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        elif way == "tool":
+            body["tools"] = [{"type": "function", "function": {"name": "decide", "parameters": prompt.schema}}]
+            body["tool_choice"] = {"type": "function", "function": {"name": "decide"}}
+        return body
+
+    # -- retries
+
+    async def _retried(self, body: dict[str, Any], call: _Call) -> dict[str, Any]:
+        """The reply, tried for as long as that is worth it; ProviderUnavailable after that."""
+        try:
+            return await self._post(body, call)
+        except _Transient as error:
+            first = error
+        return await self._again(lambda: self._post(body, call), first, call)
+
+    async def _again(
+        self, post: Callable[[], Awaitable[dict[str, Any]]], first: _Transient, call: _Call
+    ) -> dict[str, Any]:
+        import tenacity
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            after = error.after if isinstance(error, _Transient) else None
+            jitter = float(random.uniform(0.5, 1.0) * min(20.0, self._backoff * 2**state.attempt_number))
+            return jitter if after is None else min(after, _LONGEST_WAIT) + 0.1 * jitter
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            late = time.monotonic() + state.upcoming_sleep >= call.deadline
+            return late or state.attempt_number > self._retries
+
+        def tell(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            call.note(f"{self.model}: {error}; try {state.attempt_number + 1} in {state.upcoming_sleep:.1f} s")
+
+        pending: list[_Transient] = [first]  # the call that was made before tenacity was needed is its first attempt
+
+        async def attempt() -> dict[str, Any]:
+            if pending:
+                raise pending.pop()
+            return await post()
+
+        retrying = tenacity.AsyncRetrying(
+            wait=wait, stop=stop, before_sleep=tell, retry=tenacity.retry_if_exception_type(_Transient), reraise=True
+        )
+        try:
+            return await retrying(attempt)
+        except _Transient as error:
+            raise self._unavailable(error, call) from None
+
+    def _unavailable(self, error: _Transient, call: _Call) -> ProviderUnavailable:
+        return ProviderUnavailable(
+            f"{self.model} at {self._address()} could not be had in {call.usage.calls} calls, the last time because "
+            f"{error}; what is done is kept, go on later with: zooid resume --last"
+        )
+
+    # -- one request
+
+    async def _post(self, body: dict[str, Any], call: _Call) -> dict[str, Any]:
+        """One request; a reply is a chat completion, or it is an error that says what to do about it."""
+        import openai
+
+        client, started = self._connected(), time.monotonic()
+        seconds = min(self._timeout, max(0.1, call.deadline - started))
+        try:
+            async with asyncio.timeout(seconds):  # a server that sends a byte now and then must end as well
+                # the plain `post`: what `chat.completions` adds is its import and a walk over every message
+                text = await client.post("/chat/completions", cast_to=str, body=body)
+        except (TimeoutError, openai.APITimeoutError):
+            raise _Transient(f"there was no answer within {seconds:.0f} seconds") from None
+        except openai.APIConnectionError as error:
+            raise _Transient(f"the connection failed ({self._clean(_cause(error))})") from None
+        except openai.APIStatusError as error:
+            raise self._refusal(error.status_code, error.body or error.message, error.response.headers, body) from None
+        finally:
+            call.usage += Usage(1, seconds=time.monotonic() - started, cost=self._cost(0, 0))
+        reply = self._completion(text, body)
+        call.usage += self._used(body, reply)
+        return reply
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            import openai
+
+            self._check_settings()
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key or "none", base_url=self._base_url, max_retries=0, timeout=self._timeout
+            )
+        return self._client
+
+    def _check_settings(self) -> None:
+        if not self._key and not self._base_url:
+            raise ConfigError(
+                "there is no key for the openai planner; set OPENAI_API_KEY, or name your server with --base-url"
+            )
+        if not self._key.isascii() or not self._key.isprintable():
+            raise ConfigError("the key holds characters that no key has; check OPENAI_API_KEY")
+        if self._base_url and not re.match(r"https?://[^/\s]+", self._base_url):
+            raise ConfigError(f"{self._base_url!r} is no server's address; give one such as http://localhost:8000/v1")
+
+    def _completion(self, text: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            reply = json.loads(text)
+        except ValueError:
+            raise _Transient("the answer was cut off, or is no JSON") from None
+        error = reply.get("error") if isinstance(reply, dict) else None
+        if error:  # some gateways report a failure in an answer of status 200
+            status = error.get("code") if isinstance(error, dict) else None
+            raise self._refusal(status if isinstance(status, int) else 500, error, {}, body)
+        if _message(reply) is None:
+            raise _Transient("the answer was no chat completion")
+        return dict(reply)
+
+    def _refusal(self, status: int, error: Any, headers: Mapping[str, str], body: dict[str, Any]) -> Exception:
+        """What a refusal means: for the person, for the retry, or for the way that the reply is asked for."""
+        told = error if isinstance(error, dict) else {"message": error}
+        code, what = str(told.get("code") or told.get("type")), self._clean(str(told.get("message") or error))
+        if status in (401, 403):
+            return self._key_refused(status, what)
+        if code == "insufficient_quota":
+            return ProviderUnavailable(
+                f"{self._address()} says that the account's quota is used up; add to it, then: zooid resume --last"
+            )
+        if status not in _WORTH_A_RETRY and (status == 413 or _TOO_LONG.search(f"{code} {what}")):
+            return self._over(body, what)
+        if status not in _WORTH_A_RETRY and body.keys() & _STRUCTURE and _OF_STRUCTURE.search(what):
+            return _Lacking(f"{status}: {what}")  # llama-cpp-python's server says so with a 500
+        if status in _WORTH_A_RETRY or status >= 500:
+            return _Transient(f"the server said {status}: {what}", _retry_after(headers))
+        if _NO_MODEL.search(f"{code} {what}"):
+            return ConfigError(
+                f"there is no model {self.model!r} at {self._address()} ({what}); check --model and --base-url"
+            )
+        if status in (400, 404, 415, 422):
+            return _Lacking(f"{status}: {what}")
+        return ProviderUnavailable(f"{self._address()} refused the request ({status}): {what}")
+
+    def _key_refused(self, status: int, what: str) -> KeyRefused:
+        """Of a 401 the server's words are left out: they often hold part of the key."""
+        why = f"{status}: {what}" if status == 403 else f"{status}"
+        return KeyRefused(f"{self._address()} does not accept the key for {self.model!r} ({why}); check OPENAI_API_KEY")
+
+    def _over(self, body: dict[str, Any], what: str) -> UsageError:
+        sent = tokens.count(json.dumps(body, ensure_ascii=False), self.model)
+        return UsageError(
+            f"the prompt of about {sent:,} tokens is over what {self.model} takes ({what}); "
+            f"zooid sends at most {self._context:,}; shorten the goal or its inputs, or take a model with more room"
+        )
+
+    # -- what it cost, and what may be said
+
+    def _used(self, body: dict[str, Any], reply: dict[str, Any]) -> Usage:
+        """The tokens of one call: by the server's word, estimated where it gave none."""
+        told = reply.get("usage")
+        if isinstance(told, dict) and isinstance(told.get("prompt_tokens"), int):
+            sent, said, estimated = told["prompt_tokens"], int(told.get("completion_tokens") or 0), False
+        else:
+            asked = json.dumps({key: body[key] for key in body if key != "model"}, ensure_ascii=False)
+            sent, said, estimated = self._counter(asked), self._counter(_said(reply)[0]), True
+        return Usage(0, sent, said, cost=self._cost(sent, said), estimated=estimated)
+
+    def _cost(self, sent: int, said: int) -> float | None:
+        if self._price is None:
+            return None
+        return (sent * self._price["input"] + said * self._price["output"]) / 1e6
+
+    def _address(self) -> str:
+        """The server's address as it may be shown: without a name or password in it."""
+        return re.sub(r"//[^/@]*@", "//", str(self._client.base_url if self._client else self._base_url)).rstrip("/")
+
+    def _clean(self, text: str) -> str:
+        """A server's words, short, on one line and with nothing of the key in them."""
+        if self._key:
+            text = text.replace(self._key, "…")
+        text = re.sub(r"\b(?:sk|key)-[\w*.-]{4,}|Bearer \S+", "…", text)
+        return " ".join(text.split())[:300]
+
+
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|string_above_max_length|context (?:length|window|size)|too many tokens|"
+    r"prompt is too long|exceeds? (?:the )?(?:maximum|available) (?:context|number of tokens)",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"model_not_found|\bmodel\b.{0,120}\b(?:not found|does not exist)|"
+    r"(?:unknown|no such|invalid) model|not a valid model",
+    re.IGNORECASE | re.DOTALL,
+)
+_STRUCTURE = frozenset(("response_format", "tools"))
+_OF_STRUCTURE = re.compile(
+    r"response_format|json_schema|tool_choice|structured|grammar|support.{0,40} tool|tool.{0,40} support", re.IGNORECASE
+)
+
+
+def _message(data: Any) -> dict[str, Any] | None:
+    """The message of a chat completion; None where it has none."""
+    try:
+        message = data["choices"][0]["message"]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _said(data: dict[str, Any]) -> tuple[str, bool]:
+    """What a model said, and whether it was cut off at the length limit."""
+    message = _message(data) or {}
+    cut = data["choices"][0].get("finish_reason") == "length"
+    for call in message.get("tool_calls") or ():
+        arguments = call.get("function", {}).get("arguments") if isinstance(call, dict) else None
+        if arguments:
+            return arguments if isinstance(arguments, str) else json.dumps(arguments), cut
+    content = message.get("content")
+    if isinstance(content, list):  # in parts
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else str(message.get("refusal") or ""), cut
+
+
+def _cause(error: Exception) -> str:
+    """What is at the bottom of a connection error; the error itself only says that there was one."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a Retry-After header asks for, in either of its forms."""
+    said = headers.get("retry-after", "").strip()
+    if not said:
+        return None
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
