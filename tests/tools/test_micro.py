@@ -145,7 +145,9 @@ def test_accuracy_on_held_out_rows(engine: Engine, models: dict[str, MicroModel]
     parameter = models[name].inputs[0].name
     results = engine.call_many(models[name], [{parameter: text} for text, _ in rows])
     right = sum(result.value in wanted for result, (_, wanted) in zip(results, rows, strict=True))
-    assert 100 * right / len(rows) > models[name].accuracy.model.value - 4.0
+    figures = {figure.name: figure.value for figure in models[name].accuracy.also}
+    expected = figures["model, SST-2 test"] if name == "tone" else models[name].accuracy.model.value
+    assert 100 * right / len(rows) > expected - 4.0
 
 
 def _held_out(name: str, data: Path) -> list[tuple[str, set[str]]]:
@@ -405,6 +407,13 @@ def test_tokens_that_would_end_the_process(
 ) -> None:
     data = (copy / "model.gguf").read_bytes().replace(token, other, 1)
     with pytest.raises(ModelFileError, match=message):
+        engine.call(spoil(copy, data), {"word": "cat"})
+
+
+@pytest.mark.parametrize("key", ["tokenizer.ggml.model", "tokenizer.ggml.tokens"])
+def test_a_file_without_a_tokenizer(copy: Path, engine: Engine, key: str) -> None:
+    data = (copy / "model.gguf").read_bytes().replace(key.encode(), key.upper().encode())
+    with pytest.raises(ModelFileError, match="holds no tokenizer"):
         engine.call(spoil(copy, data), {"word": "cat"})
 
 

@@ -359,7 +359,9 @@ class Composer:
             ):
                 self._set(call, param, unit, frozenset())
             return
-        goals = [e for e in units if self._before(e) in ("to", "into", "in", "as", "many", "much")] or units
+        numbers = {p + 1 for e in self._elsewhere("number") for p in e.places}
+        goals = [e for e in units if self._before(e) in ("to", "into", "in", "as", "many", "much")]
+        goals = goals or [e for e in units if e.at not in numbers]
         for entity in goals[-1:]:
             self._set(call, param, entity.value, entity.places)
             call.unit = entity.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,10 +45,13 @@ class Phrases:
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._by_word: dict[str, list[tuple[Tool, Phrase]]] = {}
-        self.words: set[str] = set()
-        for tool in tools:
-            for phrase in phrases(tool):
-                self.words.update(phrase.words)
+        found = {tool: phrases(tool) for tool in tools}
+        common = Counter(word for ways in found.values() for word in {w for phrase in ways for w in phrase.words})
+        for tool, ways in found.items():
+            if not tool.about.asked_as:  # a word that no other tool is asked by is enough
+                own = [word for word in _telling(tool) if common[word] <= 1]
+                ways = [*ways, *(Phrase((word,), (False,), 0.7) for word in own)]
+            for phrase in ways:
                 for word in set(phrase.words):
                     self._by_word.setdefault(word, []).append((tool, phrase))
 
@@ -69,6 +73,8 @@ class Phrases:
 def _after(phrase: Phrase, places: frozenset[int], tokens: list[Token]) -> bool:
     """Whether the object stands before the words: as the phrase has it, or by a word such as `in capitals`."""
     first = min(places)
+    while first > 0 and tokens[first - 1].lower in ("a", "an"):
+        first -= 1
     return phrase.postfix or (first > 0 and tokens[first - 1].lower in ("in", "as", "into"))
 
 
@@ -102,13 +108,19 @@ def _phrase(text: str, weight: float) -> Phrase | None:
 
 
 def _summary_phrases(tool: Tool) -> list[Phrase]:
-    """For a tool that gives no phrases: what its summary begins with, and each pair of its words."""
-    words = [w for w in dict.fromkeys(canons(tool.about.summary)) if w not in FUNCTION and len(w) > 2][:8]
+    """For a tool that gives no phrases: each pair of its summary's words."""
+    words = _summary_words(tool)
+    return [Phrase((a, b), (False, False), 0.7) for n, a in enumerate(words) for b in words[n + 1 :]]
+
+
+def _summary_words(tool: Tool) -> list[str]:
+    return [w for w in dict.fromkeys(canons(tool.about.summary)) if w not in FUNCTION and len(w) > 2][:8]
+
+
+def _telling(tool: Tool) -> list[str]:
+    """The words of a summary that say more than what kind of thing the tool takes."""
     params = {word for param in tool.params for word in canons(param.name.replace("_", " "))}
-    telling = [word for word in words if word not in params | _GENERIC]
-    pairs = [(a, b) for n, a in enumerate(words) for b in words[n + 1 :]]
-    singles = [(word,) for word in telling[:1]]
-    return [Phrase(tuple(p), (False,) * len(p), 0.7 if len(p) > 1 else 0.6) for p in pairs + singles]
+    return [word for word in _summary_words(tool) if word not in params | _GENERIC]
 
 
 def _occurrences(phrase: Phrase, tokens: list[Token]) -> list[frozenset[int]]:
