@@ -7,7 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from agent.task import Answer, Check, Task
+from agent.errors import ConfigError, UnsoundPlan
+from agent.task import Answer, Check, Task, Usage
 from tools import schema, workspace
 from tools.errors import ToolError
 from tools.schema import as_text
@@ -18,17 +19,56 @@ if TYPE_CHECKING:
 _SECONDS = 120  # that a command may take
 
 
-async def judge(run: Run, task: Task, value: Any) -> str:
-    """Why `value` is not accepted as the result of `task`; empty where it is. A task without a check accepts all."""
-    check = task.check
+async def judge(run: Run, task: Task, value: Any) -> tuple[str, Usage | None]:
+    """Why `value` is not accepted as the result of `task`, empty where it is, and what a model that judged it cost.
+
+    A task without a check accepts all.
+    """
+    check, usage = task.check, None
     if check is None:
-        return ""
+        return "", None
     why = by_value(check, value)
     if not why and check.command:
         why = await _by_command(run, task, check.command, as_text(value))
     if not why and check.judge:
-        why = await _by_model(run, check.judge, task.goal, as_text(value))
-    return why
+        why, usage = await _by_model(run, check.judge, task.goal, as_text(value))
+    return why, usage
+
+
+def flaw(check: Check) -> str:
+    """Why a check can judge nothing; empty where it can."""
+    try:
+        re.compile(check.pattern)
+        if check.command and not shlex.split(check.command):
+            return "its command is empty"
+        if check.file:
+            workspace.inside(check.file)
+        return _schema_flaw(check.schema or {})
+    except (re.error, ValueError, ToolError, RecursionError) as error:
+        return str(error)
+
+
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+_LOOKED_AT = frozenset("type properties required items enum anyOf additionalProperties format".split())
+_WORDS = frozenset("title description default examples $schema".split())
+
+
+def _schema_flaw(wanted: Any) -> str:
+    """Why a schema cannot be held against a value. One with a condition that is not looked at would verify too much."""
+    if not isinstance(wanted, dict):
+        return f"a schema is an object, not {as_text(wanted)[:40]!r}"
+    odd = sorted(wanted.keys() - _LOOKED_AT - _WORDS)
+    if odd:
+        return f"its schema says {odd[0]!r}, which is not looked at; use {', '.join(sorted(_LOOKED_AT))}"
+    if wanted.get("type", "null") not in _TYPES:
+        return f"its schema has the type {wanted['type']!r}; use one of {', '.join(_TYPES)}"
+    shapes = {"properties": dict, "required": list, "enum": list, "anyOf": list}
+    for name, shape in shapes.items():
+        if not isinstance(wanted.get(name, shape()), shape):
+            return f"{name!r} of its schema must be {'an object' if shape is dict else 'a list'}"
+    inner = [*wanted.get("properties", {}).values(), *wanted.get("anyOf", ())]
+    inner += [wanted[name] for name in ("items", "additionalProperties") if not isinstance(wanted.get(name, True), bool)]
+    return next((why for part in inner if (why := _schema_flaw(part))), "")
 
 
 def by_value(check: Check, value: Any) -> str:
@@ -64,25 +104,32 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
     except (OSError, ValueError) as error:
         return f"the check's command {command!r} could not be run: {error}"
     try:
-        output, _ = await asyncio.wait_for(process.communicate(text.encode()), _SECONDS)
+        output, _ = await asyncio.wait_for(process.communicate(text.encode(errors="backslashreplace")), _SECONDS)
     except TimeoutError:
         return f"the check's command {command!r} did not end within {_SECONDS} seconds"
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     last = output.decode(errors="replace").strip()[-200:]
     return "" if process.returncode == 0 else f"{command!r} ended with {process.returncode}: {last}"
 
 
-async def _by_model(run: Run, question: str, goal: str, text: str) -> str:
+async def _by_model(run: Run, question: str, goal: str, text: str) -> tuple[str, Usage | None]:
     """Ask a planner, in a call of its own, whether the result will do."""
     from agent.planners import Ask
 
     judge = next((planner for planner in run.planners if planner.name != "embedded"), None)
     if judge is None:
-        return "a judge model is wanted, and there is none: give a key or a GGUF"
+        return "a judge model is wanted, and there is none: give a key or a GGUF", None
     asked = Ask(f"{question} Answer yes, or no with the reason.", {"goal": goal, "result": text}, may_plan=False)
-    async with run.budget.slots:
-        reply = await judge.decide(asked, lambda text: None)
+    try:
+        async with run.budget.slots:
+            reply = await judge.decide(asked, lambda text: None)
+    except UnsoundPlan as error:
+        return f"the judge gave no answer: {error}", getattr(error, "usage", None)
+    except ToolError as error:  # its own model cannot be used: the result is not to blame
+        raise ConfigError(str(error)) from error
     said = as_text(reply.decision.value) if isinstance(reply.decision, Answer) else "no answer"
-    return "" if said.strip().lower().startswith("yes") else f"the judge said: {said[:200]}"
+    yes = re.match(r"\s*yes\b", said, re.IGNORECASE)
+    return "" if yes else f"the judge said: {said[:200]}", reply.usage

@@ -89,7 +89,7 @@ class AttemptDecided(Event):
 class AttemptEnded(Event):
     number: int
     verdict: str
-    usage: Usage | None = None  # of an attempt that failed before it decided
+    usage: Usage | None = None  # beside that of the decision: of a try that came to none, or of a judge
 
 
 @dataclass(slots=True)
@@ -99,6 +99,7 @@ class TaskEnded(Event):
     verified: bool = False
     worker: str = ""
     blocked: str = ""
+    labels: list[Any] | None = None  # what the items of the result are known by, where it was mapped over a list
 
 
 @dataclass(slots=True)

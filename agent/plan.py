@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from agent.check import flaw
 from agent.errors import UnsoundPlan
 from agent.task import Plan, PlannedTask, Task
 from tools import schema
@@ -97,6 +98,8 @@ def check(
     for planned in plan.tasks:
         _check_references(planned, {p.id for p in plan.tasks} | set(known))
         _check_call(planned, tools)
+        if planned.check and (why := flaw(planned.check)):
+            raise UnsoundPlan(f"task {planned.id} has a check that cannot be carried out: {why}")
         _check_new(planned, above, alone=len(plan.tasks) == 1)
     for name in names(plan.answer or ""):
         if name not in known and not any(planned.id == name for planned in plan.tasks):
@@ -168,6 +171,13 @@ def _check_new(planned: PlannedTask, above: list[Task], alone: bool) -> None:
     if same and (alone or same[0].inputs == planned.args or not planned.args):
         whom = "its parent" if same[0] is above[0] else "an ancestor"
         raise UnsoundPlan(f"task {planned.id} restates {whom}; split it into smaller tasks, or call a tool")
+
+
+def check_new(goal: str, inputs: dict[str, Any], above: Iterable[Task]) -> None:
+    """Raise UnsoundPlan for a task that, now that its references are values, is one of those it is part of."""
+    for task in above:
+        if _plain(task.goal) == _plain(goal) and task.inputs == inputs:
+            raise UnsoundPlan(f"the task {goal[:80]!r} is what {task.id} is to do already; it would never end")
 
 
 def _plain(text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from tools import workspace
+from tools.errors import ToolError
 from tools.registry import Tool
 
 Approve = Literal["ask", "auto", "never"]
@@ -17,6 +19,7 @@ def before(tool: Tool, args: dict[str, Any]) -> dict[str, str]:
     """The files that a call with an effect may replace, each with a hash of its content."""
     if tool.effect in ("none", "read"):
         return {}
+    args = {p.name: p.default for p in tool.params if p.default is not None} | args  # a default may name a file too
     found = {path: workspace.inside(path) for path in tool.paths(args)}
     return {path: _content_hash(full) for path, full in found.items() if full.exists()}
 
@@ -53,8 +56,11 @@ def _short(value: Any, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _content_hash(path: Any) -> str:
-    if path.is_dir():
-        return "folder"
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def _content_hash(path: Path) -> str:
+    if not path.is_file():
+        return "folder" if path.is_dir() else "special"  # a pipe has no content to wait for
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise ToolError(f"{workspace.shown(path)} cannot be read: {error.strerror}") from error

@@ -63,13 +63,13 @@ class Run:
 
     # -- the record
 
-    def emit(self, event: ev.Event, *, commit: bool = False) -> None:
-        """Let an event happen: into the record, into the tree, and to whoever looks on."""
+    def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
+        """Let an event happen: into the record, into the tree, and to whoever looks on. `synced`: see Store.commit."""
         at = now()
         seq = self.store.append(event, at)
         self.tree.apply(event, at)
-        if commit:
-            self.store.commit()
+        if commit or synced:
+            self.store.commit(synced=synced)
         for listener in self.listeners:
             listener(seq, at, event)
 
@@ -79,16 +79,19 @@ class Run:
         return self._numbers[task.id]
 
     def attempt_ended(self, task: Task, number: int, verdict: str, usage: Usage | None) -> None:
-        if not any(a.number == number and a.ended for a in task.attempts):
-            self.emit(ev.AttemptEnded(task.id, number, verdict, usage))
+        """Keep an attempt's verdict; one that a model was paid for is committed at once."""
+        recorded = task.attempt(number)
+        if not (recorded and recorded.ended):
+            self.emit(ev.AttemptEnded(task.id, number, verdict, usage), commit=usage is not None)
 
     def end(self, task: Task, outcome: Outcome) -> Task:
         """Commit what came of a task."""
         if task.status not in FINISHED:
             status = "failed" if outcome.status in ("pending", "running") else outcome.status
             blocked = "" if status == "done" else outcome.blocked
+            value, labels = outcome.value, getattr(outcome.value, "items_", None)
             self.emit(
-                ev.TaskEnded(task.id, status, outcome.value, outcome.verified, outcome.worker, blocked), commit=True
+                ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels), commit=True
             )
         return task
 
@@ -113,27 +116,27 @@ class Run:
     def join_each(self, task: Task) -> list[Task]:
         """The tasks of a mapped task, one an item."""
         template = planned(task.inputs["each"])
-        new = []
         for n, item in enumerate(task.items or ()):
             id = f"{task.id}[{n}]"
             if id not in self.tree.tasks:
-                scope = task.inputs["scope"] | {"item": item}
-                inputs = self._inputs(template, scope) | ({} if template.tool else {"item": item})
-                goal = plan.bind_goal(template.goal, scope) or self._call_text(template.tool, inputs)
-                new += [self._joining(id, task, goal, template.tool), self._bound(id, goal, inputs, template)]
-        for event in new:
-            self.emit(event)
+                self.emit(self._joining(id, task, template.goal, template.tool))
+                self._bind_item(self.tree.tasks[id], template, task.inputs["scope"] | {"item": item})
         self.store.commit()
         return [self.tree.tasks[f"{task.id}[{n}]"] for n in range(len(task.items or ()))]
+
+    def _bind_item(self, child: Task, template: PlannedTask, scope: dict[str, Any]) -> None:
+        """Give the task of one item its inputs; an item that does not fit fails alone."""
+        try:
+            self._bind_one(child, template, scope, ["item"])
+        except (UnsoundPlan, ToolError) as error:
+            goal = f"{template.goal or template.tool} ({as_text(scope['item'])[:40]!r})"
+            self.emit(ev.TaskBound(child.id, goal, {"item": scope["item"]}))
+            self.emit(ev.TaskEnded(child.id, "failed", blocked=str(error)))
 
     def bind(self, child: Task, planned_: PlannedTask, scope: dict[str, Any]) -> None:
         """Give a task its inputs, now that all it refers to is there."""
         if planned_.each is None:
-            inputs = self._inputs(planned_, scope)
-            if not planned_.tool:  # what its goal refers to goes with it
-                inputs = {name: scope[name] for name in plan.names(planned_.goal)} | inputs
-            goal = plan.bind_goal(planned_.goal, scope) or self._call_text(planned_.tool, inputs)
-            self.emit(self._bound(child.id, goal, inputs, planned_))
+            self._bind_one(child, planned_, scope)
             return
         over = plan.bind(planned_.each, scope)
         if isinstance(over, str):
@@ -146,6 +149,17 @@ class Run:
         goal = planned_.goal or f"{planned_.tool} for each"
         self.emit(ev.TaskBound(child.id, goal, inputs, list(over), labels=list(labels)))
 
+    def _bind_one(self, child: Task, planned_: PlannedTask, scope: dict[str, Any], with_: Sequence[str] = ()) -> None:
+        """Bind what a task refers to; what the goal of one without a tool refers to goes with it, as do `with_`."""
+        inputs = self._inputs(planned_, scope)
+        if not planned_.tool:
+            inputs = {name: scope[name] for name in (*with_, *sorted(plan.names(planned_.goal)))} | inputs
+        goal = plan.bind_goal(planned_.goal, scope) or self._call_text(planned_.tool, inputs)
+        if not planned_.tool:
+            plan.check_new(goal, inputs, self.tree.ancestors(child))
+        check = asdict(planned_.check) if planned_.check else None
+        self.emit(ev.TaskBound(child.id, goal, inputs, check=check))
+
     def _inputs(self, planned_: PlannedTask, scope: dict[str, Any]) -> dict[str, Any]:
         """A task's arguments, bound, and made to fit its tool, so that the tree holds them as they are used."""
         inputs: dict[str, Any] = plan.bind(planned_.args, scope)
@@ -156,10 +170,6 @@ class Run:
         if len(self.tree.tasks) >= self.limits.tasks:
             raise LimitHit(f"the limit of {self.limits.tasks} tasks is reached; go on with a higher --max-tasks")
         return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1)
-
-    @staticmethod
-    def _bound(id: str, goal: str, inputs: dict[str, Any], planned_: PlannedTask) -> ev.TaskBound:
-        return ev.TaskBound(id, goal, inputs, check=asdict(planned_.check) if planned_.check else None)
 
     @staticmethod
     def _call_text(tool: str, inputs: dict[str, Any]) -> str:
@@ -211,7 +221,7 @@ class Run:
                 said = "yes" if await self.person.approve(text) else "no"
             else:
                 said = await self.person.answer(text)
-        self.emit(ev.Answered(task.id, kind, said, call, by="person"), commit=True)
+        self.emit(ev.Answered(task.id, kind, said, call, by="person"), synced=True)
         return said
 
     # -- from beginning to end
@@ -230,9 +240,11 @@ class Run:
             status, blocked, code = "stopped", str(error), error.exit_code
             raise
         finally:
-            self.emit(ev.RunEnded(ROOT, status, blocked, code), commit=True)
-            for planner in self.planners:
-                await planner.close()
+            try:
+                self.emit(ev.RunEnded(ROOT, status, blocked, code), synced=True)
+            finally:
+                for planner in self.planners:
+                    await planner.close()
         return self.tree
 
     async def _solve_in_time(self) -> Task:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import check, plan
 from agent.errors import Declined, Pause, UnsoundPlan
 from agent.ladder import ladder
-from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, from_json
+from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
 from agent.workers import Outcome, Worker, spent
 from tools.errors import ToolError
 from tools.schema import Mapped, as_text
@@ -47,19 +48,21 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
 
 async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcome:
     """One try of one worker: its decision is made, or read back from the tree, carried out, checked and recorded."""
-    number = run.next_number(task)
+    number, usage = run.next_number(task), None
     try:
         outcome = await carry_out(run, task, number, await decide(run, task, worker, number, last), last)
-        why = await check.judge(run, task, outcome.value) if outcome.status == "done" else ""
-        if why:
-            outcome = _failed(last, f"the result was not accepted: {why}", mend=True)
-        outcome.verified = outcome.status == "done" and (outcome.verified or task.check is not None)
-        usage = None
+        if outcome.status == "done":
+            why, usage = await accept(run, task, number, outcome.value)
+            outcome = _failed(outcome, why, mend=True) if why else outcome
+        known = outcome.verified or worker.name == task.tool or task.check is not None
+        outcome.verified = outcome.status == "done" and known
     except Pause as pause:
         return Outcome("paused", worker=worker.name, blocked=str(pause))
     except (ToolError, UnsoundPlan, Declined) as error:
         outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
     outcome.worker = worker.name
+    if outcome.status == "paused":
+        return outcome
     outcome.again = outcome.again and (outcome.status == "running" or outcome.mends <= run.budget.limits.replans)
     run.attempt_ended(task, number, _verdict(outcome), usage)
     return outcome
@@ -67,7 +70,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
 
 async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcome) -> Decision:
     """A worker's decision; one that an earlier process was given is taken from the tree."""
-    recorded = next((a for a in task.attempts if a.number == number), None)
+    recorded = task.attempt(number)
     if recorded and recorded.decision:
         return from_json(recorded.decision)
     if recorded and recorded.ended:
@@ -75,17 +78,28 @@ async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcom
     return await worker.attempt(run, task, number, last)
 
 
+async def accept(run: Run, task: Task, number: int, value: Any) -> tuple[str, Usage | None]:
+    """Why a result is not accepted, and what asking cost; what an earlier process found is taken from the tree."""
+    recorded = task.attempt(number)
+    if recorded and recorded.ended:
+        return (recorded.verdict.removeprefix("failed: ") if recorded.verdict.startswith("failed") else ""), None
+    why, usage = await check.judge(run, task, value)
+    return (f"the result was not accepted: {why}" if why else ""), usage
+
+
 async def carry_out(run: Run, task: Task, number: int, decision: Decision, last: Outcome) -> Outcome:
     """Do what a decision says: take the answer, run the plan, ask the person."""
     match decision:
         case Answer():
-            return Outcome("done", decision.value, verified=bool(task.tool), scope=last.scope, mends=last.mends)
+            return replace(last, status="done", value=decision.value, verified=False, blocked="", again=False)
         case Plan():
             return await run_plan(run, task, number, decision, last)
         case Question():
             said = await run.ask(task, decision.text)
+            if any(a.number < number and a.decision == to_json(decision) for a in task.attempts):
+                return _failed(last, f"you asked that already, and the person said: {said}", mend=True)
             notes = f"{last.notes} You asked: {decision.text} The person said: {said}".strip()
-            return Outcome("running", again=True, scope=last.scope, latest=last.latest, notes=notes, mends=last.mends)
+            return replace(last, status="running", blocked="", again=True, notes=notes)
         case _:
             why = f"{decision.why} " if decision.why else ""
             wish = f"it needs a tool that is not there: {decision.signature or decision.name}. {why}"
@@ -163,7 +177,10 @@ def _joined(plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last:
     outcome.scope, outcome.notes = last.scope | outcome.latest, plan_.notes
     outcome.again, outcome.mends = outcome.status in ("failed", "running"), last.mends + bool(held)
     if outcome.status == "done":
-        outcome.value = plan.bind(plan_.answer, scope)
+        try:
+            outcome.value = plan.bind(plan_.answer, scope)
+        except UnsoundPlan as error:
+            return _failed(outcome, str(error), mend=True)
         outcome.verified = all(child.verified for child in children.values())
     elif held:
         outcome.value = _partial(plan_, children)

@@ -13,16 +13,17 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.tree import Tree
 
 FORMAT = 1
+_SYNC_EVERY = 0.25  # seconds; waiting for the disk at every commit costs more than all else that a step does
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like another character
 
 _SCHEMA = """
@@ -39,14 +40,19 @@ CREATE TABLE event (
 
 
 class Store:
-    """The events of one run. `append` buffers; `commit` makes all that was appended durable at once."""
+    """The events of one run. `append` buffers; `commit` keeps all that was appended, at once.
+
+    A process that is killed loses nothing that was committed. A power cut loses at most the last quarter of a second
+    before it, and nothing that was committed with `synced`.
+    """
 
     def __init__(self, path: Path, database: sqlite3.Connection, last: bytes = b"", seq: int = 0) -> None:
         self.path = path
         self._database = database
         self._last, self._seq = last, seq
         self._waiting: list[tuple[int, float, str, str, str, bytes]] = []
-        self._owner: IO[str] | None = None
+        self._owner: int | None = None  # the open lock file
+        self._synced = 0.0  # when the disk was last waited for
 
     @property
     def run(self) -> str:
@@ -60,8 +66,7 @@ class Store:
             path = _unused(folder)
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             database = _connect(path)
-            database.executescript(_SCHEMA)
-            database.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            database.executescript(f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;")
         store = cls(path, database)
         store.own()
         return store
@@ -74,36 +79,65 @@ class Store:
         """
         path = find(folder, run)
         with _storage_errors(path):
+            known = _last_known(path)  # before the rows are read: another process may be adding some
             store = cls(path, _connect(path))
-            store._check_format()
-            return store, store._load()
+            try:
+                tree = store._load()
+                if known > store._seq:
+                    raise StorageError(_damaged(path, f"its last {known - store._seq} events are missing"))
+            except BaseException:
+                store._database.close()
+                raise
+        if not store._seq:
+            store.close()
+            raise NotFound(f"run {store.run} was ended before its goal was kept; start it again with: zooid run")
+        return store, tree
 
     def own(self) -> None:
         """Become the only process that writes this run; raises UsageError while another one does."""
-        lock = open(self.path.with_suffix(".lock"), "w")  # noqa: SIM115 - held for the life of the process
+        with _storage_errors(self.path):
+            lock = os.open(_lock_file(self.path), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise UsageError(
-                f"run {self.run} is being worked on by another process; watch it with: zooid tree {self.run}"
-            ) from None
+            _lock(lock, self.run)
+            self._check_last()
+        except BaseException:
+            os.close(lock)
+            raise
         self._owner = lock
+        self._note_last()
+
+    def _check_last(self) -> None:
+        """Raise UsageError where another process has added events since this one read them."""
+        with _storage_errors(self.path):
+            last = self._database.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
+        if last != self._seq:
+            raise UsageError(f"run {self.run} was worked on by another process just now; try again")
+
+    def _note_last(self) -> None:
+        """Keep the number of the last event beside the database, where its loss would be seen."""
+        if self._owner is not None:
+            with suppress(OSError):  # the events are there, which is what counts
+                os.pwrite(self._owner, f"{self._seq:012d} {self._seq:012d}\n".encode(), 0)
 
     def append(self, event: Event, at: float) -> int:
         """Take an event in, in memory until the next commit; its number in the run."""
-        self._seq += 1
         body = json.dumps(event.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
         body = body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
+        self._seq += 1
         self._last = _digest(self._last, self._seq, at, event.type, event.task, body)
         self._waiting.append((self._seq, at, event.type, event.task, body, self._last))
         return self._seq
 
-    def commit(self) -> None:
-        """Make every appended event durable; raises StorageError where the disk does not take them."""
+    def commit(self, *, synced: bool = False) -> None:
+        """Keep every appended event; raises StorageError where the disk does not take them.
+
+        `synced` waits until they are on the disk itself, and so are all before them.
+        """
         if not self._waiting:
             return
+        synced = synced or time.monotonic() - self._synced > _SYNC_EVERY
         with _storage_errors(self.path):
+            self._database.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
@@ -112,27 +146,36 @@ class Store:
                 self._database.rollback()
                 raise
             self._waiting.clear()
+        if synced:
+            self._synced = time.monotonic()
+            self._note_last()
 
     def close(self) -> None:
         with _storage_errors(self.path):
-            self._database.close()
-        if self._owner:
-            self._owner.close()
+            self._database.close()  # which syncs
+        if self._owner is not None:
+            self._note_last()
+            os.close(self._owner)
+            self._owner = None
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
         """The committed events past number `after`, in order; raises StorageError at the first damaged one."""
-        last, expected = self._hash_of(after), after + 1
-        for seq, at, type_, task, body, digest in self._database.execute(
-            "SELECT * FROM event WHERE seq > ? ORDER BY seq", (after,)
-        ):
-            last = _digest(last, seq, at, type_, task, body)
-            if digest != last or seq != expected:
-                raise StorageError(_damaged(self.path, f"row {seq} does not match its hash"))
-            expected += 1
-            yield seq, at, from_body(type_, task, json.loads(body))
+        with _storage_errors(self.path):
+            last, expected = self._hash_of(after), after + 1
+            for seq, at, type_, task, body, digest in self._database.execute(
+                "SELECT seq, at, type, task, body, hash FROM event WHERE seq > ? ORDER BY seq", (after,)
+            ):
+                last = _digest(last, seq, at, type_, task, body)
+                if digest != last or seq != expected:
+                    raise StorageError(_damaged(self.path, f"row {seq} does not match its hash"))
+                expected += 1
+                yield seq, at, from_body(type_, task, json.loads(body))
 
     def _load(self) -> Tree:
         tree = Tree(self.run)
+        if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return tree  # the process ended while it made the file
+        self._check_format()
         for seq, at, event in self.rows():
             tree.apply(event, at)
             self._seq = seq
@@ -181,10 +224,31 @@ def _unused(folder: Path) -> Path:
     raise StorageError(f"no free name for a run in {folder}; remove old runs there")
 
 
+def _lock(lock: int, run: str) -> None:
+    for pause in (0.02, 0.02, 0.0):  # whoever lists the runs holds it for a moment
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause)
+    raise UsageError(f"run {run} is being worked on by another process; watch it with: zooid tree {run}")
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _last_known(path: Path) -> int:
+    """The number of the last event as it was noted beside the database; 0 where it was not."""
+    try:
+        noted = _lock_file(path).read_bytes().split()
+    except OSError:
+        return 0
+    return int(noted[0]) if len(noted) == 2 and noted[0] == noted[1] and noted[0].isdigit() else 0
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
     database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
     return database
 
 
@@ -208,11 +272,14 @@ def _storage_errors(path: Path) -> Iterator[None]:
     """What SQLite and the disk say, as a message that names the file and the way on."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", "")
+        if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             raise StorageError(f"the disk does not take {path}: {error}; free some space, then resume") from error
-        raise StorageError(f"cannot use {path}: {error}; check that its folder can be written") from error
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        if code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise StorageError(f"cannot use {path}: {error}; check that its folder can be written") from error
+        raise StorageError(_damaged(path, str(error))) from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise StorageError(_damaged(path, str(error))) from error
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; check the folder and its free space") from error

@@ -128,6 +128,10 @@ class Task:
     attempts: list[Attempt] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
 
+    def attempt(self, number: int) -> Attempt | None:
+        """The attempt of that number, where one has begun."""
+        return next((attempt for attempt in self.attempts if attempt.number == number), None)
+
     @property
     def usage(self) -> Usage:
         """What this task cost by itself, every attempt counted."""

@@ -94,22 +94,30 @@ class Tree:
                 task.status = "running"
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.call, attempt.before = event.call, event.before
+                self.answers.pop((event.task, f"again:{event.call}"), None)  # a word to do it again holds once
             case ev.AttemptDecided():
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.decision, attempt.usage = event.decision, event.usage
             case ev.AttemptEnded():
                 attempt = self._attempt(task, event.number)
                 attempt.verdict, attempt.ended = event.verdict, True
-                attempt.usage = event.usage or attempt.usage
+                attempt.usage += event.usage or Usage()
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
                 task.blocked = event.blocked
-                mapped = task.items is not None and isinstance(event.result, list)
-                task.result = Mapped(event.result, task.labels or task.items or ()) if mapped else event.result
+                task.result = self._result(task, event)
+
+    def _result(self, task: Task, event: ev.TaskEnded) -> Any:
+        """A task's result; JSON does not keep by what the items of a mapped one are known."""
+        if not isinstance(event.result, list) or event.labels is None:
+            return event.result
+        mapped = task.items is not None and len(task.children) == len(event.result)
+        values = [self.tasks[child].result for child in task.children] if mapped else event.result
+        return Mapped(values, event.labels)
 
     def _attempt(self, task: Task, number: int, worker: str = "") -> Attempt:
-        for attempt in task.attempts:
-            if attempt.number == number:
-                return attempt
-        task.attempts.append(Attempt(number, worker))
-        return task.attempts[-1]
+        attempt = task.attempt(number)
+        if attempt is None:
+            attempt = Attempt(number, worker)
+            task.attempts.append(attempt)
+        return attempt

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -58,31 +60,62 @@ class ToolWorker:
 
     async def attempt(self, run: Run, task: Task, number: int, last: Outcome) -> Decision:
         args = self.tool.fit(task.inputs)
-        files = policy.before(self.tool, args)
         effect = self.tool.effect not in ("none", "read")
-        call = policy.call_hash(self.tool, args, files) if effect else ""
-        if effect and await self._happened(run, task, args, files):
-            return Answer(self.tool.paths(args)[0])
-        if effect:
+        if effect and (happened := await self._happened(run, task, args)):
+            return happened
+        files, call = await self._allowed(run, task, args) if effect else ({}, "")
+        run.emit(ev.AttemptStarted(task.id, number, self.name, self.tool.effect, call, files), synced=effect)
+        async with run.budget.slots:
+            value = await in_thread(lambda: self._called(args), run.limits.tool_seconds, self.name)
+        answer = Answer(value)
+        if effect or task.check:  # what has happened is kept before anything is made of it
+            decided = ev.AttemptDecided(task.id, number, self.name, decision_json(answer), Usage())
+            run.emit(decided, commit=True, synced=effect)
+        return answer
+
+    def _called(self, args: dict[str, Any]) -> Any:
+        """The tool's result, such that the tree can keep it."""
+        value = self.tool.call(args)
+        try:
+            size = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ToolError(f"{self.name} returned what cannot be kept: {error}") from error
+        if size > _MAX_RESULT:
+            raise ToolError(f"{self.name} returned {size:,} characters; a result may have {_MAX_RESULT:,}")
+        return value
+
+    async def _allowed(self, run: Run, task: Task, args: dict[str, Any]) -> tuple[dict[str, str], str]:
+        """The files that a call may replace, and its identity, once it is allowed with these files as they are."""
+        while True:
+            files = policy.before(self.tool, args)
+            call = policy.call_hash(self.tool, args, files)
             verdict = policy.judge(self.tool, files, run.approve)
             await run.allow(task, verdict, policy.question(self.tool, args, files), call)
-        run.emit(ev.AttemptStarted(task.id, number, self.name, self.tool.effect, call, files), commit=effect)
-        async with run.budget.slots:
-            value = await in_thread(lambda: self.tool.call(args), run.limits.tool_seconds, self.name)
-        if isinstance(value, str) and len(value) > _MAX_RESULT:
-            raise ToolError(f"{self.name} returned {len(value):,} characters; a result may have {_MAX_RESULT:,}")
-        return Answer(value)
+            if verdict != "ask" or policy.before(self.tool, args) == files:
+                return files, call
 
-    async def _happened(self, run: Run, task: Task, args: dict[str, Any], files: dict[str, str]) -> bool:
-        """Whether an attempt that a kill cut short did its work. Where nobody can tell, a person decides."""
+    async def _happened(self, run: Run, task: Task, args: dict[str, Any]) -> Decision | None:
+        """The answer of an attempt that was cut short after its work was done. Where nobody can tell, a person decides.
+
+        Raises ToolError where the person does not want it done again, Pause where nobody is there.
+        """
         cut = next((a for a in task.attempts if a.call and not a.ended), None)
         if cut is None:
-            return False
-        if self.tool.done is not None:
-            return self.tool.done(args)
-        text = f"this was cut short and may have happened: {policy.question(self.tool, args, files)}; do it again?"
+            return None
+        if (done := self.tool.done) is not None:
+            is_done = await in_thread(lambda: done(args), run.limits.tool_seconds, self.name)
+            return Answer(self._lost_result(args)) if is_done else None
+        text = policy.question(self.tool, args, policy.before(self.tool, args))
+        text = f"this was cut short and may have happened: {text}; do it again?"
         await run.allow(task, "ask", text, f"again:{cut.call}")
-        return False
+        return None
+
+    def _lost_result(self, args: dict[str, Any]) -> Any:
+        """The result of a call that was cut short after its work: what wrote a file returns its path, as write_file."""
+        paths, kind = self.tool.paths(args), self.tool.about.returns.get("type")
+        if kind == "null" or (kind == "string" and len(paths) == 1):
+            return None if kind == "null" else paths[0]
+        raise ToolError(f"{self.name} did its work, and its result was lost when the run was cut short")
 
 
 class PlannerWorker:
@@ -114,6 +147,13 @@ class PlannerWorker:
         return reply.decision
 
 
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "its message cannot be shown"
+
+
 def spent(error: Exception) -> Usage | None:
     """What a failed attempt cost, where it cost something."""
     usage = getattr(error, "usage", None)
@@ -140,8 +180,8 @@ async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
         except ToolError as known:
             error = known
         except BaseException as raised:  # a tool may raise anything; it is an error of that call alone
-            error = ToolError(f"{name} failed: {type(raised).__name__}: {raised}")
-        if not loop.is_closed():
+            error = ToolError(f"{name} failed: {type(raised).__name__}: {_said(raised)}".rstrip(": "))
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             loop.call_soon_threadsafe(settle, value, error)
 
     threading.Thread(target=work, name=name, daemon=True).start()

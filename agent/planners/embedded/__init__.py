@@ -21,6 +21,7 @@ from agent.task import Plan
 from tools.registry import Registry
 
 THRESHOLD = 0.55  # the least share of a goal's words that must be understood
+EFFECT_THRESHOLD = 0.75  # the same where something is to be written
 _LEADING = frozenset("please can could would will you kindly then and also now first next i want need like to".split())
 WAYS_ON = (
     "Two ways on: give a key for a large model (OPENAI_API_KEY=…), or a model file of your own "
@@ -42,10 +43,14 @@ class EmbeddedPlanner:
         if ask.failure:
             raise Declined(f"{ask.failure}. {WAYS_ON}")
         plan, confidence, unknown = await asyncio.to_thread(self.read, ask)
-        if plan is None or confidence < THRESHOLD:
+        if plan is None or confidence < self._needed(plan):
             words = f" (not understood: {', '.join(unknown[:6])})" if unknown else ""
             raise Declined(f"the embedded planner is not sure how to do this{words}. {WAYS_ON}")
         return Reply(plan)
+
+    def _needed(self, plan: Plan) -> float:
+        effects = {tool.effect for task in plan.tasks if (tool := self._tools.get(task.tool))}
+        return THRESHOLD if effects <= {"none", "read"} else EFFECT_THRESHOLD
 
     async def close(self) -> None:
         """There is nothing to close."""

@@ -146,7 +146,8 @@ def expression(tokens: list[Token], rest: tuple[int, ...]) -> tuple[str, frozens
         n += not run
         texts = ["*" if tokens[p].lower == "x" else tokens[p].text for p in run]
         numbers = sum(tokens[p].kind == "number" for p in run)
-        if numbers >= 2 and _OPERATORS & set(texts) and (best is None or len(run) > len(best[1])):
+        called = "sqrt" in texts and "(" in texts
+        if (called or (numbers >= 2 and _OPERATORS & set(texts))) and (best is None or len(run) > len(best[1])):
             best = " ".join(text.replace(",", "") for text in texts), frozenset(run)
     return best
 

@@ -209,6 +209,8 @@ class Composer:
         """Whether the tokens name something of each special kind that the tool takes."""
         wanted = [fill.role(p, tool) for p in tool.params if p.required]
         named = [e.kind for e in self.entities if e.places <= here]
+        if not wanted:  # a listing of files
+            return "files" in named
         telling = {"query", "column", "numeral"} | ({"date", "number"} if "date" in wanted else set())
         return telling & set(wanted) <= set(named) and ("unit" not in wanted or "unit" in named)
 
@@ -294,7 +296,11 @@ class Composer:
         named = (grouping if param.name == "by" else [e for e in named if e not in grouping]) or (
             named if param.required else []
         )
-        if not param.required and param.name == "column" and call.args.get("measure", "count") == "count":
+        if not param.required and param.name == "column" and "measure" not in call.args:
+            named = [e for e in named if e not in grouping and e.exact]
+            if named:  # `revenue per route` adds it up
+                call.args["measure"] = "sum"
+        if param.required and self._unknown_column(left):
             return
         in_conditions = [w.places for w in self._among(left, "where")]
         free = [e for e in named if not any(e.places <= places for places in in_conditions)] or named
@@ -307,6 +313,12 @@ class Composer:
         if param.name not in call.args and param.required and param.name == "column":
             for entity in self._elsewhere("column")[-1:]:
                 self._borrow(call, param, entity.value, entity.places)
+
+    def _unknown_column(self, left: list[int]) -> bool:
+        """Whether a column is named, `the bonus column`, that the table does not have."""
+        named = frozenset().union(*(e.places for e in self.entities if e.kind == "column"))
+        marks = [p for p in left if self.tokens[p].canon == "column" and p]
+        return any(self._weights[p - 1] and p - 1 not in named and self.tokens[p - 1].kind == "word" for p in marks)
 
     def _grouped(self, entity: Entity) -> bool:
         """Whether a column is named as what to group by: `per day`, `by product`, `for each role`."""
@@ -325,6 +337,7 @@ class Composer:
             if not column or e.value.split()[0] != column or "=" not in e.value.split()[1:2]
         ]
         if not chosen:
+            self._inherit(call, param, left)
             return
         columns = [e.value.split()[0] for e in chosen]
         places = frozenset().union(*(e.places for e in chosen))
@@ -334,6 +347,16 @@ class Composer:
             call.args[param.name] = call.args[param.name] if call.over else call.args[param.name][0]
         else:
             self._set(call, param, " and ".join(e.value for e in chosen), places)
+
+    def _inherit(self, call: Call, param: Param, left: list[int]) -> None:
+        """The condition of an earlier step that chose rows, or of which `they` are: what follows is of those."""
+        pointed = bool({"they", "them", "those", "these"} & {self.tokens[p].lower for p in left})
+        for node in reversed(self._back):
+            if isinstance(node, Call) and isinstance(node.args.get(param.name), str) and node.tool is not call.tool:
+                chosen = fill.items(node.returns) == {"type": "object", "additionalProperties": {}}
+                if chosen or pointed:
+                    self._set(call, param, node.args[param.name], frozenset(), _BACK)
+                return
 
     def _side_query(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         for entity in self._queries_for(call.tool, left)[:1]:
@@ -375,7 +398,7 @@ class Composer:
         return [e for e in units if self._before(e) not in ("to", "into", "in", "as", "many")] or units
 
     def _side_glob(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
-        for entity in self._among(left, "glob", "files")[:1]:
+        for entity in self._among([*left, *call.places], "glob", "files")[:1]:
             value = entity.value if entity.kind == "glob" else entity.value[1]
             if value != "*":
                 self._set(call, param, value, entity.places)
@@ -630,7 +653,8 @@ class Composer:
                 return None
             found = self._read([], everywhere)
         elif role == "path":
-            return paths[0].value, self._earlier(paths[0].places, left), _BORROWED
+            known = any(isinstance(b, Call) and b.args.get("path") == paths[0].value for b in self._back)
+            return paths[0].value, self._earlier(paths[0].places, left), _BACK if known else _BORROWED
         else:
             found = self._read(paths[:1], everywhere)
         return (found[0], self._earlier(found[1], left), found[2] + _BORROWED) if found else None
@@ -912,7 +936,8 @@ def _told_by_signature(tool: Tool) -> bool:
     roles = [fill.role(param, tool) for param in tool.params if param.required]
     grouping = any(p.name == "by" for p in tool.params) and any(p.name == "measure" for p in tool.params)
     shifting = "date" in roles and "number" in roles
-    return bool({"unit", "query", "numeral"} & set(roles)) or grouping or shifting
+    listing = not roles and {"folder", "glob"} == set(fill.roles(tool).values())
+    return bool({"unit", "query", "numeral"} & set(roles)) or grouping or shifting or listing
 
 
 def _unit_of(call: Call) -> str:

@@ -190,7 +190,7 @@ def _counts(tokens: list[Token], n: int) -> bool:
 def _decimals(tokens: list[Token], n: int) -> bool:
     """Whether a number says how many digits are wanted: `two decimals`, `1 decimal place`."""
     after = [token.lower for token in tokens[n + 1 : n + 3]]
-    return bool(after) and (re.match(r"decimal|d\.?p\.?$", after[0]) is not None or after[0] in ("place", "places"))
+    return bool(after) and (re.match(r"decimal|digit|d\.?p\.?$", after[0]) is not None or after[0] in ("place", "places"))
 
 
 def _dates(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:
@@ -397,7 +397,7 @@ def _conditions(tokens: list[Token], table: Table) -> list[Entity]:
         elif not all(re.fullmatch(r"[\d.,-]+", value) for value in values):
             found += [e for value in values for e in _cell(tokens, column, value)]
     for entity in _columns(tokens, table):
-        found += _comparison(tokens, entity)
+        found += _comparison(tokens, entity) or _equation(tokens, entity)
     return found
 
 
@@ -441,9 +441,9 @@ def _flags(tokens: list[Token], column: str, values: list[str]) -> Iterator[Enti
     no = next(v for v in values if v != yes)
     words = _names(column)
     for n, token in enumerate(tokens):
-        parts = [part for part in re.split(r"[-\s]", token.lower) if part]
+        parts = [part for part in re.split(r"[-\s_]", token.lower) if part]
         stems = [stem(part) for part in parts]
-        if stems[-len(words) :] != words and stem(token.lower.removeprefix("un")) not in words:
+        if stems[-len(words) :] != words and [stem(token.lower.removeprefix("un"))] != words:
             continue
         before = tokens[n - 1].lower if n else ""
         denied = bool(set(parts[:-1]) & _NEGATIONS) or before in _NEGATIONS
@@ -467,6 +467,16 @@ def _comparison(tokens: list[Token], column: Entity) -> list[Entity]:
                 places = column.places | set(range(end + 1, n + 1))
                 return [Entity("where", f"{column.value} {sign} {value}", frozenset(places))]
         return []
+    return []
+
+
+def _equation(tokens: list[Token], column: Entity) -> list[Entity]:
+    """`in_service = yes`: the column, a sign, a value."""
+    n = max(column.places) + 1
+    if n + 1 < len(tokens) and tokens[n].text in ("=", "==") and tokens[n + 1].kind != "punct":
+        value = tokens[n + 1].text
+        quoted = f"'{value}'" if re.search(r"[^\w.-]", value) else value
+        return [Entity("where", f"{column.value} = {quoted}", column.places | {n, n + 1})]
     return []
 
 

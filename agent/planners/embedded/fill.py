@@ -71,7 +71,7 @@ def _string_role(name: str, tool: Tool) -> Role:
 def _type(schema: Schema) -> str:
     if "anyOf" in schema:
         kinds = [_type(option) for option in schema["anyOf"] if option.get("type") != "null"]
-        return "number" if set(kinds) <= {"number", "integer"} else kinds[0] if len(set(kinds)) == 1 else ""
+        return "number" if {"number", "integer"} & set(kinds) else kinds[0] if len(set(kinds)) == 1 else ""
     return str(schema.get("type", ""))
 
 

@@ -145,8 +145,9 @@ def _follow(phrase: Phrase, tokens: list[Token], start: int, gap: int = _GAP) ->
     places, at = [start], start
     for word, slot in zip(phrase.words[1:], phrase.slots[1:], strict=True):
         reach = _SLOT if slot else gap
+        before = at
         at = next((n for n in range(at + 1, min(at + 2 + reach, len(tokens))) if tokens[n].canon == word), -1)
-        if at < 0:
+        if at < 0 or any(token.text in ",.?!;" for token in tokens[before:at]):
             return None
         places.append(at)
     return frozenset(places)

@@ -53,7 +53,7 @@ STOP = FUNCTION | frozenset(
     under contain contains contained appear appears mentioned found written looking e.g report back simply only than
     quickly exactly yet still per take compute calculate work evaluate determine figure compare judge assess decide
     through over across along verdict verdicts opinion matches match hits
-    make plus against according whether
+    make plus against according whether require requires need needs classify rate grade view versus pick select
     check detect identify establish provide return output fetch obtain retrieve inspect examine turn come comes
     following given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
 )

@@ -1,0 +1,310 @@
+"""Puts a run together from the settings: workspace, tools, planners, store. Starts one, or opens one to go on with.
+
+Only what the chosen planner needs is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import config
+from agent import events as ev
+from agent import plan as plans
+from agent.errors import ConfigError, Declined, NotFound, UnsoundPlan, UsageError
+from agent.planners import Ask, Planner
+from agent.run import SHOWN_TOOLS, Run
+from agent.session import Preview, Sitting, give
+from agent.store import Store
+from agent.task import ROOT, Plan, Task, Usage
+from agent.tree import Tree
+from tools import workspace
+from tools.registry import Broken, Registry, Tool, built_in
+
+if TYPE_CHECKING:
+    from agent.doctor import Finding
+
+_DEFAULT_MODEL = "gpt-5-mini"
+_SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
+_KEPT = _SETTINGS - {"prices", "micro_memory_mb"}  # what a run remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The settings that hold in a workspace."""
+
+    settings: config.Settings
+    root: Path
+
+
+# -- folders
+
+
+def runs_folder() -> Path:
+    return config.paths().runs
+
+
+def state_folder() -> Path:
+    return config.paths().state
+
+
+def run_id(id: str, last: bool) -> str:
+    """The run that is meant; raises UsageError where none is, NotFound where there is none."""
+    if bool(id) == last:
+        raise UsageError("name the run, or give --last; see what there is with: zooid runs")
+    if id:
+        return id
+    from agent.report import newest
+
+    found = newest(runs_folder())
+    if not found:
+        raise NotFound('there are no runs yet; start one with: zooid run "…"')
+    return found
+
+
+def folder(given: str | Path | None) -> Path:
+    """The workspace; raises UsageError where it is not there or cannot be written."""
+    try:
+        root = Path(given or ".").resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise UsageError(f"the workspace {given or '.'} is not there; make it, or name another folder") from None
+    if not root.is_dir():
+        raise UsageError(f"the workspace {root} is no folder; name a folder with --workspace")
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"the workspace {root} cannot be written; change its permissions, or name another folder")
+    return root
+
+
+# -- settings
+
+
+def setup(flags: Mapping[str, Any]) -> Setup:
+    """The settings under these flags; enters their workspace, and raises UsageError where it is none."""
+    root = folder(flags.get("workspace"))
+    given = dict(flags)
+    for path in given.get("tools", ()):
+        if not Path(path).is_dir():
+            raise UsageError(f"there is no folder of tools {path}; name a folder with --tools")
+    if is_model_file(given.get("model")):
+        given["model_path"] = given.pop("model")
+    workspace.enter(root)
+    return Setup(config.load(given, root, os.environ), root)
+
+
+def is_model_file(model: str | None) -> bool:
+    """Whether what was given as a model is a file, rather than a name at a server."""
+    return bool(model) and (
+        str(model).lower().endswith(".gguf") or (os.sep in str(model) and Path(str(model)).is_file())
+    )
+
+
+def kept(settings: config.Settings) -> dict[str, Any]:
+    """The settings that a run remembers, so that it goes on as it began. No secret is among them."""
+    found = {name: settings[name] for name in sorted(_KEPT)}
+    if "@" in (settings.base_url or ""):  # an address with a password in it
+        del found["base_url"]
+    return {name: value for name, value in found.items() if value is not None and value != ()}
+
+
+# -- what a run is made of
+
+
+def registry(at: Setup) -> Registry:
+    """All tools: those that come with zooid, then the person's own."""
+    from tools import micro_tool
+    from tools.plugins import discover
+
+    settings = at.settings
+    micro_tool.configure(gpu_layers=settings.gpu_layers, budget=settings.micro_memory_mb * 2**20)
+    found = Registry()
+    found.add(built_in())
+    found.add(tool for tool in _shipped() if found.get(tool.name) is None)
+    found.add(discover(config.plugin_folders(settings, at.root), seconds=settings.tool_seconds))
+    return found
+
+
+def _shipped() -> Iterator[Tool | Broken]:
+    """The micro-models that come with zooid."""
+    from tools.errors import ToolError
+    from tools.micro import shipped
+    from tools.micro_tool import from_folder
+
+    for path in shipped():
+        try:
+            yield from_folder(path, "built-in")
+        except ToolError as error:
+            yield Broken(path.name, "built-in", str(error))
+
+
+def planners(settings: config.Settings, tools: Registry) -> list[Planner]:
+    """The planners that are asked for; with `auto` the one that there is something for."""
+    return [_planner(name, settings, tools) for name in settings.planners or (_automatic(settings),)]
+
+
+def _automatic(settings: config.Settings) -> str:
+    if settings.model_path and settings.origins.get("model_path", "").startswith("flag"):
+        return "local"
+    if config.api_key(settings):
+        return "openai"
+    return "local" if settings.model_path else "embedded"
+
+
+def _planner(name: str, settings: config.Settings, tools: Registry) -> Planner:
+    if name == "openai":
+        return _openai(settings)
+    if name == "local":
+        return _local(settings)
+    from agent.planners.embedded import EmbeddedPlanner
+
+    return EmbeddedPlanner(tools)
+
+
+def _openai(settings: config.Settings) -> Planner:
+    from agent.planners.openai import OpenAIPlanner
+
+    key = config.api_key(settings)
+    if not key and not settings.base_url:
+        raise ConfigError("the planner openai needs a key: set OPENAI_API_KEY, or name your server with --base-url")
+    return OpenAIPlanner(settings.model or _DEFAULT_MODEL, settings.base_url, key or None, prices=settings.prices)
+
+
+def _local(settings: config.Settings) -> Planner:
+    from agent.planners.local import LocalPlanner
+
+    if not settings.model_path:
+        raise ConfigError("the planner local needs a model file: give --model FILE.gguf")
+    path = Path(settings.model_path)
+    if not path.is_file():
+        raise ConfigError(f"there is no model file {path}; give the path of a GGUF with --model")
+    return LocalPlanner(path, settings.context, settings.gpu_layers)
+
+
+def _warnings(at: Setup, tools: Registry) -> list[str]:
+    """What a person should know before a run, because tools or settings of theirs are left out."""
+    untrusted = [broken for broken in tools.broken if broken.name == ".zooid/tools"]
+    return [*at.settings.warnings, *(f"{broken.source} is left out: {broken.why}" for broken in untrusted)]
+
+
+# -- runs
+
+
+def start(goal: str, inputs: dict[str, Any], at: Setup) -> Sitting:
+    """A new run. Its store is made last, so that what is wrong before leaves nothing behind."""
+    tools = registry(at)
+    asked = planners(at.settings, tools)
+    store = Store.create(runs_folder())
+    run = Run(Tree(store.run), store, tools, asked, config.limits(at.settings), _approve(at))
+    return Sitting(run, [ev.RunStarted(ROOT, goal, inputs, str(at.root), kept(at.settings))], _warnings(at, tools))
+
+
+def resume(id: str, flags: Mapping[str, Any], answer: str | None) -> Sitting:
+    """A run to go on with, under the settings that it was started with and the flags over them."""
+    store, tree = Store.open(runs_folder(), id)
+    store.own()
+    try:
+        known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}  # of this version
+        at = setup({**known, **flags, "workspace": tree.workspace})
+        tools = registry(at)
+        run = Run(tree, store, tools, planners(at.settings, tools), config.limits(at.settings), _approve(at))
+        opening: list[ev.Event] = [ev.RunResumed(ROOT, kept(at.settings))]
+        if answer is not None:
+            opening.append(give(run, answer))
+        return Sitting(run, opening, _warnings(at, tools))
+    except BaseException:
+        store.close()
+        raise
+
+
+def _approve(at: Setup) -> Any:
+    return at.settings.approve
+
+
+def preview(goal: str, inputs: dict[str, Any], at: Setup) -> Preview:
+    """What the planner would do about a goal; raises what it raises where it would do nothing."""
+    import asyncio
+
+    tools = registry(at)
+    planner = planners(at.settings, tools)[0]
+    return asyncio.run(_preview(Task(ROOT, goal, inputs=inputs), planner, tools, config.limits(at.settings)))
+
+
+async def _preview(task: Task, planner: Planner, tools: Registry, limits: Any) -> Preview:
+    from agent.router import Router
+
+    fitting = [tool for _, tool in Router(tools).rank(task.goal)][:SHOWN_TOOLS]
+    ask, usage = Ask(task.goal, task.inputs, fitting, max_tasks=limits.width), Usage()
+    try:
+        for left in range(limits.replans, -1, -1):
+            reply = await planner.decide(ask, lambda text: None)
+            usage += reply.usage
+            try:
+                if isinstance(reply.decision, Plan):
+                    plans.check(reply.decision, task, (), task.inputs.keys(), tools, limits.width)
+                return Preview(planner.name, reply.decision, usage, _asks(reply.decision, tools))
+            except UnsoundPlan as error:
+                if not left:
+                    raise
+                ask.failure = str(error)
+        raise Declined("no plan could be made")
+    finally:
+        await planner.close()
+
+
+def _asks(decision: Any, tools: Registry) -> dict[str, bool]:
+    """The tasks of a plan that call a tool with an effect."""
+    tasks: Sequence[Any] = decision.tasks if isinstance(decision, Plan) else ()
+    called = {task.id: tools.get(task.tool) for task in tasks if task.tool}
+    return {id: tool is not None and tool.effect not in ("none", "read") for id, tool in called.items()}
+
+
+# -- what the other commands look at
+
+
+def all_tools(flags: Mapping[str, Any]) -> Registry:
+    """The tools that a run in this workspace would have."""
+    return registry(setup(flags))
+
+
+def model_folders(tools: Registry) -> list[Path]:
+    """The folders of the micro-models that come with zooid and of the person's own."""
+    from tools.micro import shipped
+
+    own = [Path(tool.source) for tool in tools if tool.kind == "micro" and tool.source != "built-in"]
+    broken = [Path(broken.source) for broken in tools.broken if Path(broken.source, "manifest.toml").is_file()]
+    return [*shipped(), *own, *broken]
+
+
+def examine(flags: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a run in this workspace would find on this machine."""
+    from agent import doctor
+
+    root = Path(flags.get("workspace", ".")).absolute()
+    return doctor.examine(root, state_folder(), lambda: all_tools(flags), _DEFAULT_MODEL)
+
+
+def own_tools(project: bool) -> Path:
+    """The folder for tools of one's own, or of the project that one is in."""
+    if not project:
+        return config.paths().tools
+    from tools import trust
+
+    return trust.tools_folder(folder(None))
+
+
+def places() -> dict[str, Path]:
+    """Where things are kept."""
+    from tools import trust
+
+    known, here = config.paths(), Path.cwd()
+    return {
+        "settings": known.config_file,
+        "tools": known.tools,
+        "runs": known.runs,
+        "cache": known.cache,
+        "project's settings": trust.config_file(here),
+        "project's tools": trust.tools_folder(here),
+        "trusted projects": trust.record_file(),
+    }

@@ -1,0 +1,130 @@
+"""What is installed and works: each line tried, none assumed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.output import Output, counted
+from tools.errors import ToolError
+from tools.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state` is done, warn (works without it) or failed (needed and broken)."""
+
+    name: str
+    state: str
+    text: str
+
+
+def show(output: Output, findings: Iterable[Finding]) -> int:
+    """Show what was found; the exit code, 1 where something that is needed is broken."""
+    found = list(findings)
+    width = max(len(one.name) for one in found)
+    lines = [f"{output.mark(one.state, output.stdout)} {one.name:{width}}  {one.text}" for one in found]
+    output.page(lines, [asdict(one) for one in found])
+    return 1 if any(one.state == "failed" for one in found) else 0
+
+
+def examine(root: Path, state: Path, registry: Callable[[], Registry], model: str) -> Iterator[Finding]:
+    """Try everything that a run may need."""
+    yield _python()
+    yield Finding("zooid", "done", version_text())
+    yield _writable("workspace", root, "change its permissions, or run in another folder")
+    yield _writable("state folder", state, "change its permissions, or set XDG_STATE_HOME")
+    yield from _tools(registry)
+    yield _llama()
+    yield from _micro()
+    yield _key()
+    yield _openai()
+    yield _tiktoken(model)
+
+
+def _python() -> Finding:
+    fits = sys.version_info >= (3, 11)
+    return Finding("python", "done" if fits else "failed", f"{platform.python_version()} ({sys.executable})")
+
+
+def version_text() -> str:
+    try:
+        return importlib.metadata.version("zooid")
+    except importlib.metadata.PackageNotFoundError:
+        return "from its source, not installed"
+
+
+def _writable(name: str, folder: Path, hint: str) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"zooid")
+    except OSError as error:
+        return Finding(name, "failed", f"{folder} cannot be written ({error.strerror}); {hint}")
+    return Finding(name, "done", str(folder))
+
+
+def _tools(registry: Callable[[], Registry]) -> Iterator[Finding]:
+    try:
+        tools = registry()
+    except Exception as error:
+        yield Finding("tools", "failed", f"they cannot be loaded: {type(error).__name__}: {error}")
+        return
+    yield Finding("tools", "done", f"{len(tools)} can be used")
+    if tools.broken:
+        names = ", ".join(broken.name for broken in tools.broken)
+        yield Finding("broken tools", "warn", f"{names}; see why with: zooid tools")
+
+
+def _llama() -> Finding:
+    try:
+        import llama_cpp
+
+        gpu = llama_cpp.llama_supports_gpu_offload()
+    except Exception as error:  # a library that was built for another machine fails in any way
+        return Finding("llama.cpp", "failed", f"llama-cpp-python does not load: {error}; install it again")
+    return Finding("llama.cpp", "done", f"llama-cpp-python {llama_cpp.__version__}, {'with' if gpu else 'without'} GPU")
+
+
+def _micro() -> Iterator[Finding]:
+    from tools.micro import Engine, load, shipped
+
+    folders, engine, bad = shipped(), Engine(gpu_layers=0), []
+    for folder in folders:
+        try:
+            model = load(folder)
+            engine.call(model, model.examples[0].input)
+        except (ToolError, ImportError, OSError) as error:
+            bad.append(f"{folder.name}: {error}")
+    engine.close()
+    if bad:
+        yield Finding("micro-models", "failed", "; ".join(bad))
+    else:
+        yield Finding("micro-models", "done", f"{counted(len(folders), 'model')} loaded and asked")
+
+
+def _key() -> Finding:
+    if os.environ.get("OPENAI_API_KEY"):
+        return Finding("key", "done", "OPENAI_API_KEY is set; whether a server takes it shows at the first run")
+    return Finding("key", "warn", "OPENAI_API_KEY is not set; the embedded planner plans (or a GGUF with --model)")
+
+
+def _openai() -> Finding:
+    try:
+        return Finding("openai", "done", f"openai {importlib.metadata.version('openai')}")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("openai", "warn", "the package openai is not installed; the planner openai cannot be used")
+
+
+def _tiktoken(model: str) -> Finding:
+    from agent import tokens
+
+    if tokens._encoding(model) is not None:
+        return Finding("tiktoken", "done", f"its table for {model} is on this machine; tokens are counted")
+    return Finding("tiktoken", "warn", f"its table for {model} is not on this machine; tokens are estimated")

@@ -1,0 +1,327 @@
+"""Runs, trees and logs as data and as lines: what `runs`, `tree`, `log` and the event stream show."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent import events as ev
+from agent import store
+from agent.output import Output, as_json, clean, cost, counted, duration, preview, spent
+from agent.run import Listener
+from agent.task import ROOT, Task, Usage
+from agent.tree import Tree
+
+# -- the event stream
+
+
+def stream(output: Output, tree: Tree) -> Listener:
+    """A listener that writes each event as one JSON object a line; the last one carries the answer."""
+
+    def write(seq: int, at: float, event: ev.Event) -> None:
+        output.record(as_record(tree, seq, at, event))
+
+    return write
+
+
+def as_record(tree: Tree, seq: int, at: float, event: ev.Event) -> dict[str, Any]:
+    """An event as others read it."""
+    task = tree.tasks.get(event.task)
+    parent = task.parent if task else None
+    record: dict[str, Any] = {"v": ev.VERSION, "seq": seq, "run": tree.run, "task": event.task, "parent": parent}
+    record |= {"type": event.type, "at": at} | event.body()
+    if isinstance(event, ev.AttemptDecided | ev.AttemptEnded) and event.usage is not None:
+        record["usage"] = asdict(event.usage)
+    if isinstance(event, ev.RunEnded) and tree.root is not None:
+        record |= {"answer": tree.root.result, "verified": tree.root.verified, "usage": asdict(tree.usage())}
+    return record
+
+
+# -- a tree
+
+
+def tree_data(tree: Tree) -> dict[str, Any]:
+    """The whole tree as one JSON object."""
+    usages = subtree_usages(tree)
+    return {
+        "v": ev.VERSION,
+        "run": tree.run,
+        "status": tree.status,
+        "goal": tree.goal,
+        "workspace": tree.workspace,
+        "started": tree.started,
+        "ended": tree.ended,
+        "exit_code": tree.exit_code,
+        "blocked": tree.blocked,
+        "settings": tree.settings,
+        "usage": asdict(tree.usage()),
+        "waits_for": [asdict(asked) for asked in waiting(tree)],
+        "tree": _nested(tree, usages),
+    }
+
+
+def _nested(tree: Tree, usages: dict[str, Usage]) -> dict[str, Any] | None:
+    """The tasks, each with its children in it. Needs no recursion: parents come first in the tree."""
+    data = {id: _task_data(task, usages[id]) for id, task in tree.tasks.items()}
+    for id, task in tree.tasks.items():
+        data[id]["children"] = [data[child] for child in task.children]
+    return data.get(ROOT)
+
+
+def _task_data(task: Task, subtree: Usage) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "goal": task.goal,
+        "tool": task.tool or None,
+        "inputs": task.inputs,
+        "status": task.status,
+        "worker": task.worker or None,
+        "result": task.result,
+        "check": asdict(task.check) if task.check else None,
+        "verified": task.verified,
+        "blocked": task.blocked,
+        "usage": {"own": asdict(task.usage), "subtree": asdict(subtree)},
+        "attempts": [_attempt_data(attempt) for attempt in task.attempts],
+    }
+
+
+def _attempt_data(attempt: Any) -> dict[str, Any]:
+    kind = (attempt.decision or {}).get("kind")
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "decision": kind,
+        "verdict": attempt.verdict,
+        "usage": asdict(attempt.usage),
+    }
+
+
+def subtree_usages(tree: Tree) -> dict[str, Usage]:
+    """What each task cost with all below it, in one pass from the leaves up."""
+    usages = {id: task.usage for id, task in tree.tasks.items()}
+    for id, task in reversed(tree.tasks.items()):
+        if task.parent is not None:
+            usages[task.parent] += usages[id]
+    return usages
+
+
+def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
+    """The tree for a person: a line of what the run is, then a line a task."""
+    took = (tree.ended or time.time()) - tree.started
+    yield f"{output.mark(tree.status, output.stdout)} {tree.run} {tree.status}  {_total(tree, took)}"
+    if tree.blocked:
+        yield f"  {clean(tree.blocked)}"
+    if tree.root is None:
+        return
+    usages = subtree_usages(tree)
+    stack = [(tree.root, "", "")]
+    while stack:
+        task, lead, indent = stack.pop()
+        yield lead + _task_line(output, task, usages[task.id])
+        children = [tree.tasks[id] for id in task.children]
+        last = len(children) - 1
+        for n, child in reversed(list(enumerate(children))):
+            branch, below = ("└─ ", "   ") if n == last else ("├─ ", "│  ")
+            stack.append((child, indent + branch, indent + below))
+
+
+def _task_line(output: Output, task: Task, subtree: Usage) -> str:
+    out = output.stdout
+    parts = [f"{output.mark(task.status, out)} {preview(task.goal, 90)}"]
+    if task.result is not None:
+        parts.append(f"→ {preview(task.result)}")
+    about = [task.worker] if task.worker else []
+    if task.status == "done":
+        about.append("verified" if task.verified else "unverified")
+    if subtree.calls:
+        own = f" (own {spent(task.usage)})" if task.children and task.usage.calls else ""
+        about.append(spent(subtree) + own)
+    parts.append(output.paint(", ".join(about), "dim", out))
+    if task.blocked and task.status != "done":
+        parts.append(output.paint(preview(task.blocked, 160), "yellow", out))
+    return "  ".join(part for part in parts if part)
+
+
+def _total(tree: Tree, took: float) -> str:
+    tasks = max(0, len(tree.tasks) - 1)
+    return f"{duration(took)}, {counted(tasks, 'task')}, {spent(tree.usage())}"
+
+
+def summary(tree: Tree, took: float) -> str:
+    """A run in one line, with the next command."""
+    return f"{tree.run} {tree.status}: {_total(tree, took)}; zooid tree {tree.run}"
+
+
+def waiting(tree: Tree) -> list[ev.Asked]:
+    """What a person is asked for, by tasks that are still held up by it."""
+    return [asked for asked in tree.asked.values() if tree.tasks[asked.task].status == "paused"]
+
+
+# -- a log
+
+
+def log_lines(output: Output, rows: list[tuple[int, float, ev.Event]]) -> Iterator[str]:
+    """A run's events, each with its time since the start of the run."""
+    start = rows[0][1] if rows else 0.0
+    for seq, at, event in rows:
+        head = output.paint(f"{seq:5} {at - start:9.3f}s", "dim", output.stdout)
+        yield f"{head}  {event.type:16} {clean(event.task)}  {_details(event)}".rstrip()
+
+
+def _details(event: ev.Event) -> str:
+    shown = []
+    for name, value in event.body().items():
+        if isinstance(value, Usage):
+            value = spent(value) if value.calls else ""
+        if value not in (None, "", [], {}) and name != "parent":
+            text = value if isinstance(value, str) else as_json(value)
+            shown.append(f"{name}={preview(text, 80)}")
+    return " ".join(shown)
+
+
+# -- all runs
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run's file says of it, read without loading its tree."""
+
+    run: str
+    status: str
+    goal: str = ""
+    started: float = 0.0
+    ended: float | None = None
+    exit_code: int | None = None
+    tasks: int = 0
+    usage: Usage = field(default_factory=Usage)
+    blocked: str = ""
+
+    def row(self, now: float) -> tuple[str, ...]:
+        tokens = self.usage.tokens_in + self.usage.tokens_out
+        paid = cost(self.usage) if self.usage.calls else "-"
+        return (
+            self.run,
+            self.status,
+            _age(now - self.started),
+            str(self.tasks),
+            f"{tokens:,}",
+            paid,
+            preview(self.goal, 200),
+        )
+
+
+HEAD = ("run", "status", "age", "tasks", "tokens", "cost", "goal")
+
+
+def _age(seconds: float) -> str:
+    """How long ago something was, in one word: `now`, `5m`, `3h`, `12d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return "now"
+
+
+def summaries(folder: Path, most: int | None = None) -> list[Summary]:
+    """The newest runs first. A file that cannot be read is a row too."""
+    found = (_summary(path) for path in store.files(folder)[:most])
+    return [summary for summary in found if summary.started]  # a run that was ended before its first event is none
+
+
+def _summary(path: Path) -> Summary:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as database:
+            return _read(path, database)
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        return Summary(path.stem, "damaged", started=path.stat().st_ctime, blocked=str(error))
+
+
+def _read(path: Path, database: sqlite3.Connection) -> Summary:
+    found = Summary(path.stem, "interrupted")
+    wanted = "('run.started', 'run.resumed', 'run.ended')"
+    for at, type_, text in database.execute(f"SELECT at, type, body FROM event WHERE type IN {wanted} ORDER BY seq"):
+        body = json.loads(text)
+        if type_ == "run.started":
+            found.goal, found.started = body["goal"], at
+        ended = type_ == "run.ended"
+        found.status = body["status"] if ended else "interrupted"
+        found.ended, found.exit_code = (at, body["exit_code"]) if ended else (None, None)
+        found.blocked = body.get("blocked", "")
+    found.tasks = max(0, _count(database, "task.planned") - 1)
+    found.usage = _usage(database)
+    if being_worked_on(path):
+        found.status = "running"
+    return found
+
+
+def _count(database: sqlite3.Connection, type_: str) -> int:
+    return int(database.execute("SELECT count(*) FROM event WHERE type = ?", (type_,)).fetchone()[0])
+
+
+def _usage(database: sqlite3.Connection) -> Usage:
+    """The sum of what every attempt cost; unpriced as soon as one call is."""
+    rows = database.execute(
+        "SELECT json_extract(body, '$.usage') FROM event WHERE type IN ('attempt.decided', 'attempt.ended') "
+        "AND json_extract(body, '$.usage.calls') > 0"
+    )
+    return sum((Usage(**json.loads(text)) for (text,) in rows), Usage())
+
+
+def being_worked_on(path: Path) -> bool:
+    """Whether a process holds the run."""
+    try:
+        with open(path.with_suffix(".lock")) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def newest(folder: Path) -> str:
+    """The id of the run that was touched last; empty where there is none."""
+    found = store.files(folder)
+    return found[0].stem if found else ""
+
+
+# -- what the commands show
+
+
+def show_runs(output: Output, folder: Path, most: int | None) -> None:
+    found, now = summaries(folder, most), time.time()
+    if not found:
+        output.say('there are no runs yet; start one with: zooid run "…"')
+    if found or output.json:
+        output.table(HEAD, [one.row(now) for one in found], [asdict(one) for one in found])
+
+
+def show_tree(output: Output, folder: Path, run: str) -> None:
+    tree = _opened(folder, run)[1]
+    output.page(tree_lines(output, tree), None if not output.json else tree_data(tree))
+
+
+def show_log(output: Output, folder: Path, run: str) -> None:
+    opened, tree = _opened(folder, run)
+    rows = list(opened.rows())
+    if output.json:
+        for seq, at, event in rows:
+            output.record(as_record(tree, seq, at, event))
+        return
+    output.page(log_lines(output, rows), None)
+
+
+def _opened(folder: Path, run: str) -> tuple[store.Store, Tree]:
+    """A run as it stands. One whose process is gone without a word is shown as interrupted."""
+    opened, tree = store.Store.open(folder, run)
+    if being_worked_on(opened.path):
+        tree.status = "running"
+    elif tree.ended is None:
+        tree.status = "interrupted"
+    return opened, tree

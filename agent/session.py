@@ -1,0 +1,237 @@
+"""A person's sitting with a run: work on it, show it, ask them, and say at the end what came of it and how to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agent import events as ev
+from agent import report, signals, view
+from agent.errors import PersonError, UsageError
+from agent.output import Output, clean, spent
+from agent.output import preview as preview_of
+from agent.run import Run
+from agent.task import ROOT, Answer, Decision, Plan, PlannedTask, Question, Usage, to_json
+from tools.schema import as_text
+from tools.workspace import write_atomically
+
+_RESUMABLE = (3, 75, 77)
+_MOST_INPUT = 16 * 2**20  # bytes
+_PATIENCE = 2.0  # seconds before a word about what is being waited for
+_WAYS_ON = "a larger planner may do it: set OPENAI_API_KEY, or give a GGUF with --planner local --model FILE"
+
+
+@dataclass
+class Sitting:
+    """A run with the events that open this sitting: that it started, or that it goes on, and with which answer."""
+
+    run: Run
+    opening: Sequence[ev.Event]
+    warnings: Sequence[str] = ()
+
+
+@dataclass
+class Preview:
+    """What a planner would do about a goal; `asks` are the tasks that may need an approval."""
+
+    planner: str
+    decision: Decision
+    usage: Usage
+    asks: dict[str, bool]
+
+
+def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
+    """Work on a run until it ends, is stopped or has to wait; the exit code."""
+    run, started = sitting.run, time.monotonic()
+    watcher = view.for_run(output, run.tree)
+    run.listeners.append(watcher)
+    if output.json:
+        run.listeners.append(report.stream(output, run.tree))
+    if sys.stdin is not None and sys.stdin.isatty() and output.stderr.isatty() and not output.json:
+        run.person = view.AtTerminal(output, watcher)
+    for warning in sitting.warnings:
+        output.say(f"{output.paint('warning:', 'yellow')} {clean(warning)}")
+    try:
+        for event in sitting.opening:
+            run.emit(event, commit=True)
+        code, failure = asyncio.run(_until_it_rests(run, watcher, output))
+    except Exception:
+        output.tell(_go_on(run.tree.run))
+        raise
+    finally:
+        run.store.close()
+    return show(run, output, file, code, failure, time.monotonic() - started)
+
+
+async def _until_it_rests(run: Run, watcher: view.View, output: Output) -> tuple[int, str]:
+    """The exit code, and what the person has to be told."""
+    loop, task, signal = asyncio.get_running_loop(), asyncio.current_task(), 0
+
+    def stop(number: int) -> None:
+        nonlocal signal
+        signal = number
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    def farewell() -> None:
+        output.farewell(_go_on(run.tree.run))
+
+    with signals.handled(stop, farewell):
+        try:
+            async with watcher.running():
+                await run.work()
+        except asyncio.CancelledError:
+            return 128 + signal, "interrupted"
+        except PersonError as error:
+            return error.exit_code, str(error)
+    return run.tree.exit_code, ""
+
+
+def show(run: Run, output: Output, file: Path | None, code: int, failure: str, took: float) -> int:
+    """Say what came of a run: the answer on standard output, all else beside it."""
+    root = run.tree.root
+    value = root.result if root else None
+    if file is not None and code == 0:
+        _write(file, as_text(value))
+    elif not output.json and code != 4:  # what a paused run has so far is no answer yet
+        output.answer(value)
+    if code > 128:
+        output.new_line()
+    for line in _why(run, code, failure):
+        output.tell(line)
+    output.say(output.paint(report.summary(run.tree, took), "dim"))
+    return code
+
+
+def _why(run: Run, code: int, failure: str) -> list[str]:
+    """Why the goal is not met, and the way on."""
+    id, blocked = run.tree.run, clean(failure or run.tree.blocked)
+    if code == 0:
+        return []
+    if code == 4:
+        return _asks(run)
+    if code in _RESUMABLE or code > 128:
+        return [f"zooid: {blocked}", _go_on(id)]
+    lines = [f"zooid: the goal is not met: {blocked}"]
+    if all(planner.name == "embedded" for planner in run.planners) and "gguf" not in blocked.lower():
+        lines.append(_WAYS_ON)
+    return lines
+
+
+def _asks(run: Run) -> list[str]:
+    """What a paused run waits for, and how it is given."""
+    id, lines = run.tree.run, []
+    for asked in report.waiting(run.tree):
+        if asked.kind == "approval":
+            lines.append(f"zooid: paused, it needs an approval: {clean(asked.text)}")
+            way = f"zooid resume {id} --answer yes (or no); --approve auto allows all that follow too"
+        else:
+            lines.append(f"zooid: paused, it asks: {clean(asked.text)}")
+            way = f'zooid resume {id} --answer "…"'
+        lines.append(f"  go on with: {way}")
+    return lines or [f"zooid: paused: {clean(run.tree.blocked)}", _go_on(id)]
+
+
+def _go_on(id: str) -> str:
+    return f"  what is done is kept; go on with: zooid resume {id}"
+
+
+def check_file(file: Path | None) -> None:
+    """Raise UsageError where an answer could not be written to `file` when it is there."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise UsageError(f"-o {file} is a folder; name a file in it")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"-o {file}: there is no folder {file.absolute().parent}; make it first")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        data = (text.removesuffix("\n") + "\n").encode("utf-8", "backslashreplace")
+        write_atomically(file.absolute(), data)
+    except OSError as error:
+        raise UsageError(f"the answer cannot be written to {file}: {error.strerror}; the run keeps it") from error
+
+
+# -- what a person gives a run to go on with
+
+
+def give(run: Run, text: str) -> ev.Answered:
+    """The answer to what a run waits for first; raises UsageError where it waits for nothing, or for a yes or a no."""
+    asked = next(iter(report.waiting(run.tree)), None)
+    if asked is None:
+        raise UsageError(f"run {run.tree.run} asks nothing; go on with: zooid resume {run.tree.run}")
+    if asked.kind == "approval":
+        word = {"y": "yes", "n": "no"}.get(text.strip().lower(), text.strip().lower())
+        if word not in ("yes", "no"):
+            raise UsageError(f"run {run.tree.run} waits for an approval; give --answer yes or --answer no")
+        text = word
+    return ev.Answered(asked.task or ROOT, asked.kind, text, asked.call, by="person")
+
+
+def check_goal(goal: str) -> None:
+    """Raise UsageError for a goal that says nothing."""
+    if not goal.strip():
+        raise UsageError('the goal is empty; say what is to be done, such as: zooid run "count the lines of a.txt"')
+
+
+def piped(output: Output) -> dict[str, Any]:
+    """What is piped into the command, as the goal's inputs. Never waits for a terminal."""
+    stdin = sys.stdin
+    if stdin is None or stdin.closed or stdin.isatty():
+        return {}
+    if not select.select([stdin], [], [], _PATIENCE)[0]:
+        output.say("waiting for what is piped in; where nothing is, run it with < /dev/null")
+    data = stdin.buffer.read(_MOST_INPUT + 1)
+    if len(data) > _MOST_INPUT:
+        raise UsageError(f"more than {_MOST_INPUT >> 20} MB are piped in; put it in a file and name that")
+    if b"\0" in data:
+        raise UsageError("what is piped in is no text; put it in a file and name that")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # any bytes can be read as the older Western encoding
+        text = data.decode("latin-1")
+    return {"input": text} if text.strip() else {}
+
+
+# -- a plan that is only shown
+
+
+def show_plan(preview: Preview, output: Output) -> int:
+    """Show what a planner would do. Nothing is done and nothing is kept."""
+    output.page(_plan_lines(preview), to_json(preview.decision) | {"usage": asdict(preview.usage)})
+    output.say(output.paint(f"{preview.planner}: {spent(preview.usage)}; nothing was done", "dim"))
+    return 0
+
+
+def _plan_lines(preview: Preview) -> Iterator[str]:
+    match preview.decision:
+        case Plan():
+            for task in preview.decision.tasks:
+                yield _planned_line(task, preview.asks.get(task.id, False))
+            yield f"answer: {preview.decision.answer or 'what the planner says when it has seen the results'}"
+        case Answer():
+            yield f"it would answer at once: {preview_of(preview.decision.value)}"
+        case Question():
+            yield f"it would ask: {clean(preview.decision.text)}"
+        case wish:
+            yield f"it would need a tool that is not there: {clean(wish.signature or wish.name)}"
+
+
+def _planned_line(task: PlannedTask, asks: bool) -> str:
+    args = ", ".join(f"{name}={preview_of(value)}" for name, value in task.args.items())
+    parts = [f"{clean(task.id)}: {clean(task.tool)}({args})" if task.tool else f"{clean(task.id)}: {clean(task.goal)}"]
+    if task.each is not None:
+        parts.append(f"for each of {preview_of(task.each)}")
+    if task.after:
+        parts.append(f"after {', '.join(task.after)}")
+    if asks:
+        parts.append("(needs an approval where it replaces or reaches something)")
+    return "  ".join(parts)

@@ -1,0 +1,477 @@
+"""The command `zooid`: reads flags, calls the agent, shows what it says. No logic of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+for _number in (signal.SIGINT, signal.SIGTERM):  # before the slower imports: nothing has begun that could be lost
+    if signal.getsignal(_number) is not signal.SIG_IGN:  # as nohup and background shells set it
+        signal.signal(_number, lambda number, frame: os._exit(128 + number))
+
+import sys  # noqa: E402
+import threading  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING, Annotated, Any, Literal  # noqa: E402
+
+import typer  # noqa: E402
+
+if TYPE_CHECKING:
+    from agent.output import Output
+
+
+def _group() -> typer.Typer:
+    return typer.Typer(
+        rich_markup_mode=None,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+
+
+app, tools_app, models_app, config_app = _group(), _group(), _group(), _group()
+app.add_typer(tools_app, name="tools")
+app.add_typer(models_app, name="models")
+app.add_typer(config_app, name="config")
+
+Json = Annotated[bool, typer.Option("--json", help="Give JSON instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors are still said.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say every step.")]
+OutFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the answer to FILE when the goal is met.")
+]
+Planner = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Who plans: embedded, local or openai; auto is openai with a key, local with a GGUF, embedded otherwise.",
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="The model's name at its server, or the path of a GGUF.")
+]
+BaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="The OpenAI-compatible server.")]
+Workspace = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The one folder that the run may touch. [default: this one]")
+]
+Approve = Annotated[
+    Literal["ask", "auto", "never"] | None,
+    typer.Option(help="For replacing files, the network and programs. ask: without a terminal, the run pauses."),
+]
+MaxDepth = Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels of tasks below the goal.")]
+MaxWidth = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks that one plan may name.")]
+MaxTasks = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks in the whole tree.")]
+MaxSeconds = Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that this sitting may take.")]
+MaxParallel = Annotated[int | None, typer.Option(min=1, metavar="N", help="Calls in flight at once.")]
+Tools = Annotated[list[Path] | None, typer.Option(metavar="DIR", help="A folder of more tools; may be repeated.")]
+GpuLayers = Annotated[
+    int | None, typer.Option(min=-1, metavar="N", help="Layers of a GGUF that go to the GPU; -1: all, 0: none.")
+]
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, or a beginning of its id that is its own.")]
+ToolName = Annotated[str, typer.Argument(metavar="NAME", help="The tool.")]
+
+
+# -- runs
+
+
+@app.command()
+def run(
+    goal: Annotated[str, typer.Argument(metavar="GOAL", help="What is to be done, in words.")],
+    planner: Planner = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    workspace: Workspace = None,
+    approve: Approve = None,
+    max_depth: MaxDepth = None,
+    max_width: MaxWidth = None,
+    max_tasks: MaxTasks = None,
+    max_seconds: MaxSeconds = None,
+    max_parallel: MaxParallel = None,
+    tools: Tools = None,
+    gpu_layers: GpuLayers = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan and do nothing.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    output: OutFile = None,
+) -> int:
+    """Work on a goal. The answer goes to standard output, all else to standard error.
+
+    What is piped in is context for the goal.
+
+    \b
+    Examples:
+      zooid run "count the words of every markdown file in docs and add them up"
+      cat notes.txt | zooid run "which language is this?"
+      zooid run --plan "sort names.txt and write it to sorted.txt"
+      zooid run --planner local --model ./any-instruct.gguf "summarise README.md"
+      zooid run --json "how many lines has data.csv?" | jq -r 'select(.type=="run.ended").answer'
+    """
+    flags = _given(locals())
+    out = _output(json, quiet, verbose)
+    from agent import assemble, session
+
+    session.check_goal(goal)
+    session.check_file(output)
+    setup = assemble.setup(flags)
+    inputs = session.piped(out)
+    if plan:
+        return session.show_plan(assemble.preview(goal, inputs, setup), out)
+    return session.work(assemble.start(goal, inputs, setup), out, output)
+
+
+@app.command()
+def resume(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The run, or a beginning of its id that is its own.")] = "",
+    last: Annotated[bool, typer.Option("--last", help="The run that was worked on last.")] = False,
+    answer: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The answer to what the run waits for; yes or no to an approval.")
+    ] = None,
+    planner: Planner = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    approve: Approve = None,
+    max_depth: MaxDepth = None,
+    max_width: MaxWidth = None,
+    max_tasks: MaxTasks = None,
+    max_seconds: MaxSeconds = None,
+    max_parallel: MaxParallel = None,
+    tools: Tools = None,
+    gpu_layers: GpuLayers = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    output: OutFile = None,
+) -> int:
+    """Go on with a run that was interrupted, paused or hit a limit. Nothing that is finished is done again.
+
+    \b
+    Examples:
+      zooid resume 7f3k
+      zooid resume --last --approve auto
+      zooid resume 7f3k --answer "the second file"
+      zooid resume 7f3k --max-tasks 5000
+    """
+    flags = _given(locals())
+    out = _output(json, quiet, verbose)
+    from agent import assemble, session
+
+    session.check_file(output)
+    sitting = assemble.resume(assemble.run_id(id, last), flags, answer)
+    return session.work(sitting, out, output)
+
+
+@app.command()
+def runs(
+    number: Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many, the newest first.")] = 20,
+    all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    json: Json = False,
+) -> None:
+    """List the runs: their status, age, tasks, tokens and cost.
+
+    \b
+    Examples:
+      zooid runs
+      zooid runs -n 5
+      zooid runs --all --json
+    """
+    from agent import assemble, report
+
+    report.show_runs(_output(json), assemble.runs_folder(), None if all else number)
+
+
+@app.command()
+def tree(id: RunId, json: Json = False) -> None:
+    """Show what a run did: every task with its status, worker, result, check and cost.
+
+    \b
+    Examples:
+      zooid tree 7f3k
+      zooid tree 7f3k --json
+    """
+    from agent import assemble, report
+
+    report.show_tree(_output(json), assemble.runs_folder(), id)
+
+
+@app.command()
+def log(id: RunId, json: Json = False) -> None:
+    """Show what happened in a run, event by event, with times.
+
+    \b
+    Examples:
+      zooid log 7f3k
+      zooid log 7f3k --json
+    """
+    from agent import assemble, report
+
+    report.show_log(_output(json), assemble.runs_folder(), id)
+
+
+# -- tools
+
+
+@tools_app.callback(invoke_without_command=True)
+def tools_list(context: typer.Context, tools: Tools = None, json: Json = False) -> None:
+    """List the tools, or make, check, show, call and trust them.
+
+    \b
+    Examples:
+      zooid tools
+      zooid tools show count_words
+      zooid tools new slugify
+      zooid tools check slugify
+      zooid tools call count_words text="one two three"
+      zooid tools trust
+    """
+    if context.invoked_subcommand is None:
+        from agent import assemble, shelf
+
+        shelf.show_tools(_output(json), assemble.all_tools(_given(locals())))
+
+
+@tools_app.command("show")
+def tools_show(name: ToolName, tools: Tools = None, json: Json = False) -> None:
+    """Show what a tool says of itself.
+
+    \b
+    Examples:
+      zooid tools show count_words
+      zooid tools show count_words --json
+    """
+    from agent import assemble, shelf
+
+    shelf.show_tool(_output(json), assemble.all_tools(_given(locals())), name)
+
+
+@tools_app.command("call")
+def tools_call(
+    name: ToolName,
+    given: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Arguments, as text or JSON.")] = None,
+    workspace: Workspace = None,
+    tools: Tools = None,
+    json: Json = False,
+) -> None:
+    """Call a tool. What is piped in is the one text that is missing.
+
+    \b
+    Examples:
+      zooid tools call calculate expression="2 ** 64"
+      zooid tools call count_words < notes.txt
+    """
+    from agent import assemble, session, shelf
+
+    out = _output(json)
+    found = assemble.all_tools(_given(locals()))
+    result = shelf.call(found, name, given or [], session.piped(out).get("input", ""))
+    out.record({"tool": name, "result": result}) if json else out.answer(result)
+
+
+@tools_app.command("new")
+def tools_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the tool is called: a Python function's name.")],
+    project: Annotated[bool, typer.Option("--project", help="Into this project's folder, not your own.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a working example of a tool, with a test, to be made into your own.
+
+    \b
+    Examples:
+      zooid tools new slugify
+      zooid tools new slugify --project
+    """
+    from agent import assemble, shelf
+
+    shelf.new_tool(_output(json), assemble.own_tools(project), assemble.all_tools({}), name)
+
+
+@tools_app.command("check")
+def tools_check(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A tool of yours, its file, or a model's folder.")],
+    tools: Tools = None,
+    json: Json = False,
+) -> int:
+    """Import a tool, show its schema, and run the examples of its docstring.
+
+    \b
+    Examples:
+      zooid tools check slugify
+      zooid tools check ./slugify.py
+    """
+    from agent import assemble, shelf
+
+    return shelf.check_tool(_output(json), assemble.all_tools(_given(locals())), name)
+
+
+@tools_app.command("trust")
+def tools_trust(
+    forget: Annotated[bool, typer.Option("--forget", help="Trust this project no more.")] = False,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Trust this project's .zooid/tools and .zooid/config.toml as they are now. Read them first.
+
+    \b
+    Examples:
+      zooid tools trust
+      zooid tools trust --forget
+    """
+    from agent import assemble, shelf
+
+    shelf.trust_project(_output(json), assemble.folder(workspace), forget)
+
+
+# -- micro-models
+
+
+@models_app.callback(invoke_without_command=True)
+def models_list(context: typer.Context, json: Json = False) -> None:
+    """List the micro-models: size, accuracy beside that of plain code, data and licence.
+
+    \b
+    Examples:
+      zooid models
+      zooid models check
+    """
+    if context.invoked_subcommand is None:
+        from agent import assemble, shelf
+
+        shelf.show_models(_output(json), assemble.model_folders(assemble.all_tools({})))
+
+
+@models_app.command("check")
+def models_check(gpu_layers: GpuLayers = None, json: Json = False) -> int:
+    """Load every micro-model and ask it its own examples.
+
+    \b
+    Examples:
+      zooid models check
+      zooid models check --gpu-layers 0
+    """
+    from agent import assemble, shelf
+
+    folders = assemble.model_folders(assemble.all_tools(_given(locals())))
+    return shelf.check_models(_output(json), folders)
+
+
+@app.command()
+def doctor(workspace: Workspace = None, json: Json = False) -> int:
+    """Try what a run needs, and say what is installed and works.
+
+    \b
+    Examples:
+      zooid doctor
+      zooid doctor --json
+    """
+    from agent import assemble
+    from agent import doctor as examination
+
+    return examination.show(_output(json), assemble.examine(_given(locals())))
+
+
+# -- settings
+
+
+@config_app.callback(invoke_without_command=True)
+def config_all(context: typer.Context) -> None:
+    """Show the settings and where each came from, and where things are kept.
+
+    \b
+    Examples:
+      zooid config show
+      zooid config path
+    """
+    if context.invoked_subcommand is None:
+        config_show()
+
+
+@config_app.command("show")
+def config_show(workspace: Workspace = None, json: Json = False) -> None:
+    """Show every setting with its value and where that came from.
+
+    \b
+    Examples:
+      zooid config show
+      ZOOID_APPROVE=never zooid config show --json
+    """
+    from agent import assemble, shelf
+
+    shelf.show_settings(_output(json), assemble.setup(_given(locals())).settings)
+
+
+@config_app.command("path")
+def config_path(json: Json = False) -> None:
+    """Show where settings, tools and runs are kept.
+
+    \b
+    Examples:
+      zooid config path
+      zooid config path --json
+    """
+    from agent import assemble, shelf
+
+    shelf.show_paths(_output(json), assemble.places())
+
+
+# -- from beginning to end
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
+    """Works on a goal: splits it up, gives each step to the cheapest worker that can do it, checks what comes back.
+
+    \b
+    Examples:
+      zooid run "count the words of every markdown file in docs"
+      cat notes.txt | zooid run "which language is this?"
+      zooid tree 7f3k
+    """
+    if version:
+        from agent.doctor import version_text
+
+        _output().page([f"zooid {version_text()}"], None)
+    elif context.invoked_subcommand is None:
+        _output().page([context.get_help()], None)
+
+
+def _output(json: bool = False, quiet: bool = False, verbose: bool = False) -> Output:
+    from agent.output import Output
+
+    return Output(json=json, quiet=quiet, verbose=verbose)
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The settings among a command's flags, those that were given."""
+    return {name: flags[name] for name in _SETTINGS & flags.keys() if flags[name] is not None}
+
+
+_SETTINGS = frozenset(
+    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel tools".split()
+    + ["gpu_layers"]
+)
+
+
+def main() -> None:
+    """The installed command. Every error ends here as one message and an exit code."""
+    code = _code()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    if threading.active_count() > 1:
+        os._exit(code)  # a tool that hangs must not keep the program alive
+    sys.exit(code)
+
+
+def _code() -> int:
+    try:
+        return app(prog_name="zooid", standalone_mode=False) or 0
+    except Exception as error:
+        from agent import ending
+
+        return ending.show(error, _output(json="--json" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()
