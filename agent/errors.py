@@ -2,6 +2,7 @@
 
     Exception
     ├── ToolError (tools/errors.py)     a tool could not do it: the planner and the person are told
+    │   └── Refused                     it was not allowed to, and that is the end of the task
     └── ZooidError                      exit code, message, way on
         ├── UnsoundPlan                 told to the planner, which may try again
         ├── Declined                    a planner that is not sure: the next one is asked
@@ -17,6 +18,8 @@ Anything else that is raised is a defect of zooid.
 
 from __future__ import annotations
 
+from tools.errors import ToolError
+
 
 class ZooidError(Exception):
     """What is wrong, why, and the next thing to do."""
@@ -30,6 +33,10 @@ class UnsoundPlan(ZooidError):
 
 class Declined(ZooidError):
     """A planner does not know what to do, and says so rather than guess."""
+
+
+class Refused(ToolError):
+    """A person, or the run's policy, does not allow a call; no other worker is asked to get round it."""
 
 
 class PersonError(ZooidError):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from agent import events as ev
 from agent import plan
 from agent.budget import Budget, Limits
-from agent.errors import LimitHit, Pause, PersonError, UnsoundPlan
+from agent.errors import LimitHit, Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
 from agent.policy import Approve, Verdict
 from agent.router import Router
@@ -189,14 +189,14 @@ class Run:
     # -- the person
 
     async def allow(self, task: Task, verdict: Verdict, text: str, call: str) -> None:
-        """Pass where a call is allowed; raises ToolError where it is refused, Pause where nobody is there to ask."""
+        """Pass where a call is allowed; raises Refused where it is refused, Pause where nobody is there to ask."""
         if verdict == "allow":
             return
         if verdict == "refuse":
-            raise ToolError(f"not allowed (--approve never): {text}")
+            raise Refused(f"not allowed (--approve never): {text}")
         said = await self._asked(task, "approval", text, call)
         if said != "yes":
-            raise ToolError(f"not approved: {text}")
+            raise Refused(f"not approved: {text}")
 
     async def allow_command(self, task: Task, command: str) -> None:
         """Running a program is an effect, also when a check does it."""

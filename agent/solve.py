@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import check, plan
-from agent.errors import Declined, Pause, UnsoundPlan
+from agent.errors import Declined, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
 from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
 from agent.workers import Outcome, Worker, spent
@@ -29,7 +29,7 @@ async def solve(run: Run, task: Task) -> Task:
         best = Outcome(status="pending", blocked="no worker can take this task")
         for worker in ladder(run, task):  # cheapest first
             best = await persist(run, task, worker, best)
-            if best.status in ("done", "paused"):
+            if best.status in ("done", "paused") or best.refused:
                 break
         return run.end(task, best)
 
@@ -60,6 +60,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
         return Outcome("paused", worker=worker.name, blocked=str(pause))
     except (ToolError, UnsoundPlan, Declined) as error:
         outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
+        outcome.refused = isinstance(error, Refused)
     outcome.worker = worker.name
     if outcome.status == "paused":
         return outcome
@@ -206,7 +207,7 @@ def _held_up(tasks: list[Task]) -> Outcome:
 
 def _failed(last: Outcome, why: str, mend: bool) -> Outcome:
     """A try that came to nothing; the worker may try again where a better plan could help."""
-    return Outcome("failed", None, False, "", why, mend, last.scope, last.latest, last.notes, last.mends + 1)
+    return replace(last, status="failed", value=None, verified=False, blocked=why, again=mend, mends=last.mends + 1)
 
 
 def _rank(outcome: Outcome) -> int:

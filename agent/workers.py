@@ -36,6 +36,7 @@ class Outcome:
     verified: bool = False
     worker: str = ""
     blocked: str = ""
+    refused: bool = False  # by a person or the policy: nobody else may try
     again: bool = False  # the same worker should go on: to look at results, or to mend its plan
     scope: dict[str, Any] = field(default_factory=dict)  # every result of the task's plans, by id
     latest: dict[str, Any] = field(default_factory=dict)  # those of the last plan
