@@ -109,7 +109,7 @@ def column_values(path: Path, column: str, where: str = "") -> list[str]:
 def column_sum(path: Path, column: str, where: str = "") -> int | float:
     """Add up a column of a CSV table: its sum, its total.
 
-    Asked as: sum of the column …; total of … in; add up the … in; sum up …; what do the … come to; how many … altogether; how much … in all; the total … of all
+    Asked as: sum of the column …; total of … in; add up the … in; sum up …; what do the … come to; how many … altogether; how much … in all; how much …; the total … of all
         rows; the sum of …
 
     Effect: read

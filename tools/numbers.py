@@ -101,7 +101,7 @@ def round_number(
     """Round a number to some decimals or a whole number, to the nearest, down or up.
 
     Asked as: round …; round … to; … rounded to one decimal; … to the nearest whole number; … to two decimal places;
-        … to … decimal places; … with … decimals; … rounded down; … rounded up; … as a whole number; round off …
+        … to … decimal places; … with … decimals; … rounded down; how many full …; how many complete …; … rounded up; … as a whole number; round off …
 
     Args:
         number: the number.

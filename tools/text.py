@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from tools.dates import _find_dates
 from tools.errors import ToolError
@@ -119,7 +119,7 @@ def count_occurrences(text: str, of: str) -> int:
     return len(re.findall(before + body + after, text, flags))
 
 
-def count_items(items: list[str]) -> int:
+def count_items(items: list[Any]) -> int:
     """Count the items, the entries or results, of a list.
 
     Asked as: how many …; how many are there; count …; number of …; how many items in …; count the results; length of
@@ -140,7 +140,7 @@ def sort_lines(items: list[str], descending: bool = False) -> list[str]:
     """Sort lines or a list alphabetically (or by number, where all are numbers); blank lines are left out.
 
     Asked as: sort …; sort the lines of …; sort … alphabetically; … in alphabetical order; order … by name; put … in
-        order; arrange … from A to Z; … in reverse alphabetical order
+        order; arrange … from A to Z; … in reverse alphabetical order; … from Z to A
 
     Args:
         items: the lines or list.

@@ -63,8 +63,8 @@ def test_each_over_nothing_a_text_and_one_value(world: World) -> None:
     steps = plan(
         call("l", "list_files", pattern="*.none"),
         call("e", "file_size", each="$l", path="$item"),
-        call("t", "upper_case", each="$text", text="$item"),
-        call("o", "upper_case", each="$one", text="$item"),
+        call("t", "change_case", each="$text", text="$item", case="upper"),
+        call("o", "change_case", each="$one", text="$item", case="upper"),
         answer="[$e] $t $o",
     )
     done = world.run([steps], inputs={"text": "x\ny", "one": 5})
@@ -80,7 +80,7 @@ def test_mapping_over_mapped_results_and_over_lists_in_them(world: World) -> Non
         goal("g", "upper each line of $item", each="$t"),
         answer="$n\n$g",
     )
-    inner = plan(call("u", "upper_case", each="$item", text="$item"), answer="$u")
+    inner = plan(call("u", "change_case", each="$item", text="$item", case="upper"), answer="$u")
     done = world.run(lambda body: steps if "the goal" in str(body["messages"][-1]) else inner)
     assert done.code == 0
     assert done.task("root.n").labels == ["a.txt", "b.txt"]
@@ -112,8 +112,8 @@ def test_a_long_text_that_a_mapped_goal_refers_to_goes_with_it(world: World) -> 
 def test_references_to_fields_and_lists_of_objects(world: World) -> None:
     people = [{"name": "Ann", "age": 4}, {"name": "Bo", "age": 6}]
     steps = plan(
-        call("m", "mean", numbers="$people.age"),
-        call("u", "upper_case", text="$people[1].name costs $$5"),
+        call("m", "mean_numbers", numbers="$people.age"),
+        call("u", "change_case", text="$people[1].name costs $$5", case="upper"),
         answer="$m $u",
     )
     assert world.run([steps], inputs={"people": people}).root.result == "5 BO COSTS $5"
@@ -177,10 +177,7 @@ def test_nothing_waits_for_ever_with_one_call_in_flight(world: World) -> None:
     part = plan(goal("i", "inner"), call("w", "wait", text="x"), answer="$i$w")
     inner = plan(call("w", "wait", each=["a", "b"], text="$item"), answer="$w")
 
-    def script(body: Any) -> Any:
-        text = body["messages"][-1]["content"]
-        return steps if "the goal" in text else part if "part" in text else inner
-
+    script = by_goal({"the goal": [steps], "inner": [inner] * 3}, part)
     done = world.run(script, parallel=1)
     assert done.code == 0 and peak == [1] and done.server.at_once == 1
     assert done.task("root.g2.i.w[1]").result == "b"

@@ -1,0 +1,16 @@
+"""Micro-models: folders with a small GGUF and a manifest, each for one narrow task, run by llama.cpp."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools.micro.engine import Engine, MicroResult
+from tools.micro.manifest import MANIFEST, MicroModel, load
+
+__all__ = ["Engine", "MicroModel", "MicroResult", "load", "shipped"]
+
+
+def shipped() -> list[Path]:
+    """The folders of the micro-models that come with zooid, by name."""
+    models = Path(__file__).parent / "models"
+    return sorted(path.parent for path in models.glob(f"*/{MANIFEST}"))
