@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 from agent.errors import Declined
 from agent.planners import Ask, Reply
-from agent.planners.embedded.compose import Call, Composer, Given
+from agent.planners.embedded.compose import Composer
 from agent.planners.embedded.entities import Surroundings, find
 from agent.planners.embedded.lay_out import lay_out
 from agent.planners.embedded.pick import Mention, Phrases
+from agent.planners.embedded.reading import Call, Given
 from agent.planners.embedded.words import REQUESTS, Token, tokens
 from agent.task import Plan
 from tools.registry import Registry

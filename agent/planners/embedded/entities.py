@@ -19,8 +19,9 @@ from tools.dates import _parse as parse_date
 from tools.units import COMMON_UNITS
 
 Kind = Literal[
-    "path", "folder", "files", "number", "date", "unit", "column", "where", "query", "glob", "literal", "numeral", "decimals"
-]
+    "path", "folder", "files", "glob", "number", "decimals", "numeral", "date", "unit", "column", "where", "query",
+    "literal",
+]  # fmt: skip
 
 # Kinds of files by what people call them; the rest are called by their own ending.
 _ENDINGS = {"markdown": "md", "python": "py", "text": "txt", "javascript": "js", "typescript": "ts", "word": "docx"}
@@ -184,13 +185,15 @@ def _counts(tokens: list[Token], n: int) -> bool:
     """Whether `one` is a number, as in `one mile`, rather than `which one`."""
     after = tokens[n + 1].lower if n + 1 < len(tokens) else ""
     before = tokens[n - 1].lower if n else ""
-    return after in COMMON_UNITS or _decimals(tokens, n) or before in ("plus", "minus", "times", "by", "add", "subtract")
+    return after in COMMON_UNITS or _decimals(tokens, n) or before in ("plus", "minus", "times", "by", "add")
 
 
 def _decimals(tokens: list[Token], n: int) -> bool:
     """Whether a number says how many digits are wanted: `two decimals`, `1 decimal place`."""
     after = [token.lower for token in tokens[n + 1 : n + 3]]
-    return bool(after) and (re.match(r"decimal|digit|d\.?p\.?$", after[0]) is not None or after[0] in ("place", "places"))
+    return bool(after) and (
+        re.match(r"decimal|digit|d\.?p\.?$", after[0]) is not None or after[0] in ("place", "places")
+    )
 
 
 def _dates(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:
@@ -372,18 +375,17 @@ def _columns_of_sets(tokens: list[Token], found: list[Entity], surroundings: Sur
     return []
 
 
-_MORE = re.compile(
-    r"^(?:(?:is|are|was|of|with|at|a|an) )*(more than|over|above|greater than|larger than|exceeding|>=|>)$"
+_COMPARISONS = tuple(
+    (sign, tuple(f"{ways}, {sign}".split(", ")))
+    for sign, ways in {
+        ">=": "at least, no less than, or more, minimum of, not below",
+        "<=": "at most, no more than, up to, not over, not above",
+        ">": "more than, over, above, greater than, larger than, bigger than, exceeding, exceed, older than,"
+        " longer than, higher than, after",
+        "<": "less than, under, below, fewer than, smaller than, lower than, younger than, shorter than, before",
+        "=": "is, equal to, equals, of, with, was, are, exactly",
+    }.items()
 )
-_COMPARISONS = (
-    (">=", ("at least", "no less than", "or more", ">=", "minimum of", "not below")),
-    ("<=", ("at most", "no more than", "up to", "<=", "not over", "not above")),
-    (">", ("more than", "over", "above", "greater than", "larger than", "bigger than", "exceeding", "exceed", "older than",
-           "longer than", "higher than", "after", ">")),
-    ("<", ("less than", "under", "below", "fewer than", "smaller than", "lower than", "younger than", "shorter than",
-           "before", "<")),
-    ("=", ("is", "equal to", "equals", "of", "=", "with", "was", "are", "exactly")),
-)  # fmt: skip
 _NEGATIONS = frozenset("not non without no isn't aren't except never un".split())
 
 

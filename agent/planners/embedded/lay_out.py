@@ -1,4 +1,4 @@
-"""Lay a reading out as a plan: calls become tasks, what feeds what becomes references, what was asked for the answer."""
+"""Lay a reading out as a plan: calls become tasks, what feeds what references, what was asked for the answer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 import re
 from typing import Any
 
-from agent.planners.embedded.compose import Call, Given
+from agent.planners.embedded.reading import Call, Given
 from agent.planners.embedded.split import SENTENCE_ENDS
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.task import Plan, PlannedTask
-
 
 _LABEL = 60  # characters
 

@@ -70,6 +70,12 @@ class Phrases:
         return _best([mention for mention in found if not _denied(mention, tokens)])
 
 
+def _broken(between: list[Token]) -> bool:
+    """Whether a sentence, or `, and`, ends between the words of a phrase."""
+    pairs = zip(between, between[1:], strict=False)
+    return any(one.text in ".?!;" or (one.text == "," and other.lower in ("and", "then")) for one, other in pairs)
+
+
 def _after(phrase: Phrase, places: frozenset[int], tokens: list[Token]) -> bool:
     """Whether the object stands before the words: as the phrase has it, or by a word such as `in capitals`."""
     first = min(places)
@@ -147,7 +153,7 @@ def _follow(phrase: Phrase, tokens: list[Token], start: int, gap: int = _GAP) ->
         reach = _SLOT if slot else gap
         before = at
         at = next((n for n in range(at + 1, min(at + 2 + reach, len(tokens))) if tokens[n].canon == word), -1)
-        if at < 0 or any(token.text in ",.?!;" for token in tokens[before:at]):
+        if at < 0 or _broken(tokens[before : at + 1]):
             return None
         places.append(at)
     return frozenset(places)

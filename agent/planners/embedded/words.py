@@ -38,24 +38,22 @@ _TOKEN = re.compile(
 
 # Words without a meaning of their own, which a phrase of a tool is known without.
 FUNCTION = frozenset(
-    """a an the of in on at to for from by with and or as is are was were be been do does did has have had what which who
-    whom it its they them their there this that these those i me my we us our you your he she his her can could would
-    will should may might if then also too so how about into out any some each every all call calls called named 's file""".split()
+    """a an the of in on at to for from by with and or as is are was were be been do does did has have had what
+    which who whom it its they them their there this that these those i me my we us our you your he she his her
+    can could would will should may might if then also too so how about into out any some each every all call
+    calls called named 's file""".split()
 )
 # Words that need no explanation: the above, and those that only ask, thank or lead over.
 STOP = FUNCTION | frozenset(
-    """a an the of in on at to for from by with and or as is are was were be been do does did has have had what which who
-    whom it its they them their there this that these those i me my we us our you your he she his her please can could
-    would will should may might shall let 's if then also too just so how get got give gives gave show tell say find
-    list name print display see know want need like me file files named called text out up into about any some each
-    every all both here going go look have want answer result thank thanks kindly us ll d s t re ve now next after
-    afterwards finally first-off hi hello hey ok okay many much one's being but not using use via among within inside
-    under contain contains contained appear appears mentioned found written looking e.g report back simply only than
-    quickly exactly yet still per take compute calculate work evaluate determine figure compare judge assess decide
-    through over across along verdict verdicts opinion matches match hits
-    make plus against according whether require requires need needs classify rate grade view versus pick select
-    check detect identify establish provide return output fetch obtain retrieve inspect examine turn come comes
-    following given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
+    """please shall let just get got give gives gave show tell say find list name print display see know want
+    need like files text up both here going go look answer result thank thanks kindly ll d s t re ve now next
+    after afterwards finally first-off hi hello hey ok okay many much one's being but not using use via among
+    within inside under contain contains contained appear appears mentioned found written looking e.g report
+    back simply only than quickly exactly yet still per take compute calculate work evaluate determine figure
+    compare judge assess decide through over across along verdict verdicts opinion matches match hits make plus
+    against according whether require requires needs classify rate grade view versus pick select check detect
+    identify establish provide return output fetch obtain retrieve inspect examine turn come comes following
+    given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
 )
 # Words that ask for something to be told, by themselves no work.
 REQUESTS = frozenset("tell show give say list name print display what which how find get report state let".split())

@@ -1,0 +1,212 @@
+"""Arguments beside the main one: columns, conditions, units, folders, counts, words to look for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from agent.planners.embedded import fill
+from agent.planners.embedded.entities import Entity
+from agent.planners.embedded.pick import Mention
+from agent.planners.embedded.reading import COST_BACK, COST_BORROWED, COST_GUESSED, SINKS, Call, Reading
+from tools.function import Param
+from tools.registry import Tool
+
+
+class Sides(Reading):
+    """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
+
+    def _fill_side(self, call: Call, param: Param, left: list[int], rest: tuple[int, ...], mention: Mention) -> bool:
+        """Fill a parameter from what is named; False where it is needed and nothing fits."""
+        role = fill.role(param, call.tool)
+        tokens = [self.tokens[p] for p in rest]
+        if role == "enum":
+            value = fill.enum_value(param, tokens)
+            named = self._naming(param, value, left) if value is not None else frozenset()
+            self._set(call, param, None if value == param.default else value, frozenset())
+            call.places |= named
+        elif role == "flag":
+            self._set(call, param, fill.flag_value(param, tokens) or None, frozenset())
+        else:
+            filler = getattr(self, f"_side_{role}", None)
+            if filler:
+                spare = set(rest if role in ("number", "date", "folder") else left) - (call.places - mention.places)
+                filler(call, param, sorted(spare), mention)
+        return param.name in call.args or not param.required
+
+    def _naming(self, param: Param, value: Any, left: list[int]) -> frozenset[int]:
+        return frozenset(p for p in left if fill.enum_value(param, [self.tokens[p]]) == value)
+
+    def _side_target(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        """The file to write: named after `to`, `into`, `as`; or one that is not there yet."""
+        paths = [e for e in self._among(left, "path") if not e.exists or self._before(e) in ("to", "into", "as")]
+        sunk = [e for e in paths if self._before(e) in SINKS or self._before(e) in ("file", "create", "writ", "write")]
+        for entity in (sunk or [e for e in paths if not e.exists])[-1:]:
+            self._set(call, param, entity.value, entity.places)
+
+    def _side_column(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        taken = call.args.get("column" if param.name == "by" else "by")
+        named = [e for e in self._among(left, "column") if e.value != taken]
+        grouping = [e for e in named if self._grouped(e)]
+        named = (grouping if param.name == "by" else [e for e in named if e not in grouping]) or (
+            named if param.required else []
+        )
+        if not param.required and param.name == "column" and "measure" not in call.args:
+            named = [e for e in named if e not in grouping and e.exact]
+            if named:  # `revenue per route` adds it up
+                call.args["measure"] = "sum"
+        if param.required and self._unknown_column(left):
+            return
+        in_conditions = [w.places for w in self._among(left, "where")]
+        free = [e for e in named if not any(e.places <= places for places in in_conditions)] or named
+        free = [e for e in free if e.exact] or free
+        spots = call.places or frozenset(left[:1])
+        if param.name == "by" and any(p.name == "measure" for p in call.tool.params):
+            free = grouping
+        for entity in fill.near(free, spots)[:1]:
+            self._set(call, param, entity.value, entity.places)
+        if param.name not in call.args and param.required and param.name == "column":
+            for entity in self._elsewhere("column")[-1:]:
+                self._borrow(call, param, entity.value, entity.places)
+
+    def _unknown_column(self, left: list[int]) -> bool:
+        """Whether a column is named, `the bonus column`, that the table does not have."""
+        named = frozenset().union(*(e.places for e in self.entities if e.kind == "column"))
+        marks = [p for p in left if self.tokens[p].canon == "column" and p]
+        return any(self._weights[p - 1] and p - 1 not in named and self.tokens[p - 1].kind == "word" for p in marks)
+
+    def _grouped(self, entity: Entity) -> bool:
+        """Whether a column is named as what to group by: `per day`, `by product`, `for each role`."""
+        before = [token.lower for token in self.tokens[max(0, entity.at - 3) : entity.at]]
+        return bool({"per", "by", "each", "every", "which"} & set(before))
+
+    def _side_where(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        column = call.args.get("column") or call.args.get("by")
+        chosen: list[Entity] = []
+        for entity in sorted(self._among(left, "where"), key=lambda e: -len(e.places)):
+            if not any(entity.places & other.places for other in chosen) and entity.places - call.places:
+                chosen.append(entity)
+        chosen = [
+            e
+            for e in sorted(chosen, key=lambda e: e.at)
+            if not column or e.value.split()[0] != column or "=" not in e.value.split()[1:2]
+        ]
+        if not chosen:
+            self._inherit(call, param, left)
+            return
+        columns = [e.value.split()[0] for e in chosen]
+        places = frozenset().union(*(e.places for e in chosen))
+        if len(chosen) > 1 and len(set(columns)) == 1 and all(" = " in e.value for e in chosen):
+            self._set(call, param, list(dict.fromkeys(e.value for e in chosen)), places)
+            call.over = param.name if len(call.args[param.name]) > 1 else ""
+            call.args[param.name] = call.args[param.name] if call.over else call.args[param.name][0]
+        else:
+            self._set(call, param, " and ".join(e.value for e in chosen), places)
+
+    def _inherit(self, call: Call, param: Param, left: list[int]) -> None:
+        """The condition of an earlier step that chose rows, or of which `they` are: what follows is of those."""
+        pointed = bool({"they", "them", "those", "these"} & {self.tokens[p].lower for p in left})
+        for node in reversed(self._back):
+            if isinstance(node, Call) and isinstance(node.args.get(param.name), str) and node.tool is not call.tool:
+                chosen = fill.items(node.returns) == {"type": "object", "additionalProperties": {}}
+                if chosen or pointed:
+                    self._set(call, param, node.args[param.name], frozenset(), COST_BACK)
+                return
+
+    def _side_query(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        for entity in self._queries_for(call.tool, left)[:1]:
+            self._set(call, param, entity.value, entity.places)
+
+    def _queries_for(self, tool: Tool, left: list[int]) -> list[Entity]:
+        named = self._among(left, "query")
+        return sorted(named, key=lambda e: (-len(e.places), e.value.count("."), len(e.value)))
+
+    def _side_unit(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        units = [e for e in self._among(left, "unit") if not e.places & call.places]
+        if param.name.startswith("from"):
+            numbers = {p + 1 for e in self._among(left, "number") for p in e.places}
+            measured = [e for e in units if e.at in numbers]
+            if measured or len(units) > 1:
+                chosen = measured[0] if measured else self._without_goal(units)[0]
+                self._set(call, param, chosen.value, chosen.places)
+            elif not self._back and (far := self._measured_elsewhere()):
+                self._set(call, param, far.value, self._earlier(far.places, left), COST_BORROWED)
+                call.borrowed |= far.places
+            elif self._back and (
+                unit := next((b.unit for b in self._back[::-1] if isinstance(b, Call) and b.unit), "")
+            ):
+                self._set(call, param, unit, frozenset())
+            return
+        numbers = {p + 1 for e in self._elsewhere("number") for p in e.places}
+        goals = [e for e in units if self._before(e) in ("to", "into", "in", "as", "many", "much")]
+        goals = goals or [e for e in units if e.at not in numbers]
+        for entity in goals[-1:]:
+            self._set(call, param, entity.value, entity.places)
+            call.unit = entity.value
+
+    def _without_goal(self, units: list[Entity]) -> list[Entity]:
+        return [e for e in units if self._before(e) not in ("to", "into", "in", "as", "many")] or units
+
+    def _side_glob(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        for entity in self._among([*left, *call.places], "glob", "files")[:1]:
+            value = entity.value if entity.kind == "glob" else entity.value[1]
+            if value != "*":
+                self._set(call, param, value, entity.places)
+
+    def _side_folder(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        near = [*left, *call.places]
+        for entity in self._among(near, "files")[:1] or self._among(near, "folder")[:1]:
+            value = entity.value[0] if entity.kind == "files" else entity.value
+            self._set(call, param, value, entity.places)
+        if param.name not in call.args:
+            for entity in self._elsewhere("folder")[:1]:
+                self._borrow(call, param, entity.value, entity.places)
+
+    def _side_path(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        for entity in self._paths(call.tool, left)[:1] or self._among(left, "files", "folder")[:1]:
+            value = entity.value[0] if entity.kind == "files" else entity.value
+            self._set(call, param, value, entity.places)
+
+    def _side_number(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        numbers = self._among(left, "number")
+        if param.name == "decimals":
+            self._decimals(call, param, left)
+            return
+        spots = mention.places or frozenset(left[:1])
+        close = [
+            e
+            for e in fill.near(numbers, spots)
+            if param.required or min(abs(p - s) for p in e.places for s in spots) <= 3
+        ]
+        for entity in close[:1]:
+            value = entity.value
+            back = {"before", "ago", "earlier", "subtract", "minus", "prior", "back", "deduct"}
+            if param.name == "amount" and back & {self.tokens[p].lower for p in [*left, *mention.places]}:
+                value = -value
+            self._set(call, param, value, entity.places)
+
+    def _decimals(self, call: Call, param: Param, left: list[int]) -> None:
+        for entity in self._among(left, "decimals"):
+            words = {p for p in left if re.match(r"decimal|place|digit|dp", self.tokens[p].lower)}
+            self._set(call, param, entity.value, entity.places | words)
+        whole = frozenset(p for p in left if self.tokens[p].canon in ("whole number", "whol", "whole"))
+        call.places |= whole
+
+    def _side_literal(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        """A word or phrase to look for: quoted, in capitals, or a plain word nobody else explains."""
+        found = self._literal(left, mention.places) if param.required else None
+        if found:
+            self._set(call, param, *found)
+            if found[2] and (min(found[1]) < min(mention.places) or not self._beside(found[1], mention.places)):
+                call.guessed |= found[1]
+            if param.name == "name" and not re.search(r"[.*?]", found[0]):  # a file's name mostly looks like one
+                call.cost += COST_GUESSED
+
+    def _side_content(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        quoted = self._among(left, "literal")
+        for entity in quoted[:1]:
+            self._set(call, param, entity.value, entity.places)
+
+    def _side_date(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
+        for entity in self._among(left, "date")[:1]:
+            self._set(call, param, entity.value, entity.places)
