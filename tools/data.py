@@ -64,8 +64,8 @@ def column_names(path: Path) -> list[str]:
 def count_rows(path: Path, where: str = "") -> int:
     """Count the rows, the records, of a CSV table (the header not counted), or those that meet a condition.
 
-    Asked as: how many rows …; how many … have; number of rows in …; count the rows of …; how many records in …; how many entries does
-        the table … have; rows where …; how many lines of data in …
+    Asked as: how many rows …; how many … have; number of rows in …; count the rows of …; how many records in …; how
+        many entries does the table … have; rows where …; how many lines of data in …
 
     Effect: read
 
@@ -109,8 +109,8 @@ def column_values(path: Path, column: str, where: str = "") -> list[str]:
 def column_sum(path: Path, column: str, where: str = "") -> int | float:
     """Add up a column of a CSV table: its sum, its total.
 
-    Asked as: sum of the column …; total of … in; add up the … in; sum up …; what do the … come to; how many … altogether; how much … in all; how much …; the total … of all
-        rows; the sum of …
+    Asked as: sum of the column …; total of … in; add up the … in; sum up …; what do the … come to; how many …
+        altogether; how much … in all; how much …; the total … of all rows; the sum of …
 
     Effect: read
 
@@ -130,8 +130,8 @@ def column_sum(path: Path, column: str, where: str = "") -> int | float:
 def column_mean(path: Path, column: str, where: str = "") -> int | float:
     """Take the average, the mean, of a column of a CSV table.
 
-    Asked as: average of the column …; the average … in; mean of …; mean … in; what is the … on average; the typical …;
-        average value of …
+    Asked as: average of the column …; the average … in; mean of …; mean … in; what is the … on average; the typical
+        …; average value of …
 
     Effect: read
 
@@ -192,8 +192,8 @@ def column_min(path: Path, column: str, where: str = "") -> int | float | str:
 def column_max(path: Path, column: str, where: str = "") -> int | float | str:
     """Find the largest value, the maximum, of a column of a CSV table: number, date (the latest) or text.
 
-    Asked as: largest … in; the highest … in; maximum of the column …; the biggest … in; the greatest … in; the top
-        …; the latest … in; the maximum …; the longest …; the dearest …
+    Asked as: largest … in; the highest … in; maximum of the column …; the biggest … in; the greatest … in; the top …;
+        the latest … in; the maximum …; the longest …; the dearest …
 
     Effect: read
 

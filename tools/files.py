@@ -33,8 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # what no text holds, b
 def list_files(folder: Path = Path("."), pattern: str = "*") -> list[str]:
     """List the files that lie in a folder, or those of a kind such as *.md.
 
-    Asked as: list the files in …; which files are in …; show the files in the … folder; what is in folder …;
-        every file in …; all … files in the folder
+    Asked as: list the files in …; which files are in …; show the files in the … folder; what is in folder …; every
+        file in …; all … files in the folder
 
     Effect: read
 
@@ -219,7 +219,8 @@ def choose_file(
     """Choose the largest, smallest, newest or oldest file of a folder.
 
     Asked as: the largest file in …; the biggest file of …; smallest file in …; the newest file in …; the most recent
-        file in …; the last changed file of …; the oldest file in …; which file in … is the largest; which file takes up the most space; the file that takes the least space
+        file in …; the last changed file of …; the oldest file in …; which file in … is the largest; which file takes
+        up the most space; the file that takes the least space; which file takes up the most room
 
     Effect: read
 

@@ -37,8 +37,8 @@ _DIGITS = 50  # of a root or a power that is no fraction
 def calculate(expression: str) -> int | float:
     """Calculate an arithmetic expression exactly: add, subtract, multiply, divide, powers, roots, brackets.
 
-    Asked as: calculate …; compute …; work out …; what is …; … plus, minus or times; … divided by; double …; half of …;
-        the square root of …; … squared
+    Asked as: calculate …; compute …; work out …; what is …; … plus, minus or times; … divided by; double …; half of
+        …; the square root of …; … squared
 
     Args:
         expression: numbers with + - * / // % ** and brackets, sqrt, abs, min, max; also × ÷ ^, 1,250 and 15% of 80.
@@ -100,8 +100,9 @@ def round_number(
 ) -> int | float:
     """Round a number to some decimals or a whole number, to the nearest, down or up.
 
-    Asked as: round …; round … to; … rounded to one decimal; … to the nearest whole number; … to two decimal places;
-        … to … decimal places; … with … decimals; … rounded down; how many full …; how many complete …; … rounded up; … as a whole number; round off …
+    Asked as: round …; round … to; … rounded to one decimal; … to the nearest whole number; … to two decimal places; …
+        to … decimal places; … with … decimals; … rounded down; how many full …; how many complete …; … rounded up; …
+        as a whole number; round off …
 
     Args:
         number: the number.
@@ -254,7 +255,8 @@ def from_roman(numeral: str) -> int:
 def number_in_words(number: float) -> str:
     """Write a number in English words, spelled out.
 
-    Asked as: … in words; spell out …; write … in words; … spelled out; say … in words; … as words; write … out in full
+    Asked as: … in words; spell out …; write … in words; … spelled out; say … in words; … as words; write … out in
+        full
 
     Args:
         number: the number.

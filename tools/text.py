@@ -79,8 +79,8 @@ def count_lines(text: str) -> int:
 def count_characters(text: str) -> int:
     """Count the characters (letters, spaces and all) of a text.
 
-    Asked as: how many characters …; number of characters in …; character count of …; how many letters in …; length
-        of the text …; how long is the word …
+    Asked as: how many characters …; number of characters in …; character count of …; how many letters in …; length of
+        the text …; how long is the word …
 
     Args:
         text: the text; the end of its last line is not counted.
@@ -162,8 +162,8 @@ def sort_lines(items: list[str], descending: bool = False) -> list[str]:
 def unique_lines(items: list[str]) -> list[str]:
     """Remove duplicates from lines or a list, so that each stays once, in order; blank lines are left out.
 
-    Asked as: unique …; the distinct …; drop the duplicates of …; remove duplicates from …; deduplicate …; …
-        without duplicates; remove repeated lines of …; the different …; each … only once
+    Asked as: unique …; the distinct …; drop the duplicates of …; remove duplicates from …; deduplicate …; … without
+        duplicates; remove repeated lines of …; the different …; each … only once
 
     Args:
         items: the lines or list.
@@ -247,8 +247,8 @@ def change_case(text: str, case: Literal["upper", "lower", "title", "sentence"])
 def first_lines(text: str, count: int = 1) -> str:
     r"""Give the first line of a text, or its first few lines (head).
 
-    Asked as: the first line of …; first … lines of; the top lines of …; the beginning of …; head of …; the start of …;
-        the title line of …
+    Asked as: the first line of …; first … lines of; the top lines of …; the beginning of …; head of …; the start of
+        …; the title line of …
 
     Args:
         text: the text.
@@ -282,7 +282,8 @@ def last_lines(text: str, count: int = 1) -> str:
 def pick_line(text: str, number: int) -> str:
     r"""Give the one line of a text that has a certain number.
 
-    Asked as: line … of; line number … of; the third line of …; the …th line of; the nth line of …; what does line … say
+    Asked as: line … of; line number … of; the third line of …; the …th line of; the nth line of …; what does line …
+        say
 
     Args:
         text: the text.

@@ -1,0 +1,209 @@
+"""The embedded planner: what it reads out of goals, over real files and the real registry."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import events as ev
+from agent.errors import Declined
+from agent.planners import Ask
+from agent.planners.embedded import EmbeddedPlanner
+from agent.planners.embedded.entities import Surroundings, find
+from agent.planners.embedded.words import tokens
+from agent.run import Run
+from agent.store import Store
+from agent.task import Plan
+from agent.tree import Tree
+from tools import workspace
+from tools.micro import shipped
+from tools.micro_tool import from_folder
+from tools.registry import Registry, built_in, from_function
+from tools.schema import as_text
+
+GOALS = Path(__file__).parents[2] / "bench" / "goals"
+
+
+def count_vowels(text: str) -> int:
+    """Count the vowels in a text."""
+    return sum(letter in "aeiou" for letter in text.lower())
+
+
+def slugify(text: str) -> str:
+    """Turn a text into a slug for a web address."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+@pytest.fixture(scope="module")
+def tools() -> Registry:
+    registry = Registry()
+    registry.add(built_in())
+    registry.add(from_folder(folder, "built-in") for folder in shipped())
+    registry.add(from_function(function, "user") for function in (count_vowels, slugify))
+    return registry
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Path]:
+    """A workspace with a table, a JSON file and a few texts."""
+    (tmp_path / "sales.csv").write_text(
+        "day,shop,amount,paid\nMon,North,10,yes\nTue,South,20.5,no\nMon,South,30,yes\n", encoding="utf-8"
+    )
+    (tmp_path / "shop.json").write_text('{"owner": {"name": "Ida"}, "staff": [{"name": "Bo"}, {"name": "Al"}]}')
+    (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.md").write_text("alpha beta")
+    (tmp_path / "letters" / "two.md").write_text("gamma")
+    workspace.enter(tmp_path)
+    yield tmp_path
+
+
+def read(tools: Registry, goal: str, **inputs: Any) -> Plan | None:
+    plan, confidence, _ = EmbeddedPlanner(tools).read(Ask(goal, inputs))
+    return plan if confidence >= 0.55 else None
+
+
+def calls(plan: Plan | None) -> list[tuple[str, dict[str, Any], Any]]:
+    assert plan is not None
+    return [(task.tool, task.args, task.each) for task in plan.tasks]
+
+
+def solve(tools: Registry, folder: Path, goal: str, store: Path, **inputs: Any) -> Tree:
+    """Run a goal with the embedded planner to its end."""
+    database = Store.create(store)
+    tree = Tree(database.run)
+    run = Run(tree, database, tools, [EmbeddedPlanner(tools)])
+
+    async def work() -> None:
+        run.emit(ev.RunStarted("root", goal, inputs, str(folder), {}))
+        await run.work()
+
+    asyncio.run(work())
+    database.close()
+    return tree
+
+
+def test_named_things_are_found(desk: Path) -> None:
+    words = tokens('count the Monday rows of sales.csv over 12.5 kg since 3 May 2024, "as is", in letters folder')
+    found = {(entity.kind, str(entity.value)) for entity in find(words, Surroundings())}
+    assert {
+        ("path", "sales.csv"),
+        ("folder", "letters"),
+        ("number", "12.5"),
+        ("unit", "kg"),
+        ("date", "2024-05-03"),
+        ("literal", "as is"),
+        ("where", "day = Mon"),
+    } <= found
+
+
+def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
+    plan = read(tools, "count the words of every markdown file in letters, add them up and write the sum to n.txt")
+    assert calls(plan) == [
+        ("list_files", {"folder": "letters", "pattern": "*.md"}, None),
+        ("read_file", {"path": "$item"}, "$list_files"),
+        ("count_words", {"text": "$item"}, "$read_file"),
+        ("sum_numbers", {"numbers": "$count_words"}, None),
+        ("write_file", {"path": "n.txt", "text": "$sum_numbers"}, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("goal", "answer"),
+    [
+        ("what is 15% of 80?", "12"),
+        ("(3 + 4) * 12 - 5", "79"),
+        ("sum of amount in sales.csv where the shop is South", "50.5"),
+        ("mean amount of the paid and of the unpaid in sales.csv", "paid = yes: 20\npaid = no: 20.5"),
+        ("amount per shop in sales.csv", "North: 10\nSouth: 50.5"),
+        ("value of owner.name in shop.json", "Ida"),
+        ("names of the staff in shop.json, sorted", "Al\nBo"),
+        ("uppercase the first line of notes.txt", "FIRST LINE"),
+        ("the plurals of mouse and child", "mouse: mice\nchild: children"),
+        ("how many vowels are in notes.txt?", "9"),
+        ("turn the first line of notes.txt into a slug", "first-line"),
+        ("which file in letters has the most words?", "letters/one.md"),
+        ("My oven says 100 °C. What is that in Fahrenheit?", "212"),
+        ("double the number of lines of notes.txt", "4"),
+    ],
+)
+def test_answers(tools: Registry, desk: Path, tmp_path_factory: Any, goal: str, answer: str) -> None:
+    tree = solve(tools, desk, goal, tmp_path_factory.mktemp("runs"))
+    assert tree.root is not None and tree.root.status == "done", tree.blocked
+    assert as_text(tree.root.result).splitlines()[: answer.count("\n") + 1] == answer.splitlines()
+
+
+def test_what_is_piped_in_is_what_a_goal_is_about(tools: Registry, desk: Path) -> None:
+    assert calls(read(tools, "which language is this?", input="Guten Tag, wie geht es Ihnen?")) == [
+        ("language", {"text": "$input"}, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "",
+        "?!",
+        "write a poem about the sea",
+        "translate notes.txt into German",
+        "delete notes.txt",
+        "count the words of missing.txt",
+        "average of the salary column in sales.csv",
+        "summarise notes.txt and save it as summary.txt",
+        "do something useful",
+    ],
+)
+def test_what_is_not_understood_is_declined(tools: Registry, desk: Path, goal: str) -> None:
+    with pytest.raises(Declined, match=r"OPENAI_API_KEY.*--planner local"):
+        asyncio.run(EmbeddedPlanner(tools).decide(Ask(goal), lambda text: None))
+
+
+def test_a_plan_that_failed_is_not_tried_again(tools: Registry, desk: Path) -> None:
+    with pytest.raises(Declined, match="it did not work"):
+        asyncio.run(EmbeddedPlanner(tools).decide(Ask("7 + 5", failure="it did not work"), lambda text: None))
+
+
+def test_it_plans_over_the_tools_that_are_there(desk: Path) -> None:
+    few = Registry()
+    few.add([from_function(count_vowels, "user")])
+    assert read(few, "what is 15% of 80?") is None
+    assert calls(read(few, "count the vowels in 'banana'")) == [("count_vowels", {"text": "banana"}, None)]
+
+
+_WORDS = "count the words of every file in letters notes.txt sales.csv, write it to x.txt , . ? 12 % $ ' mean".split()
+
+
+@settings(max_examples=60, deadline=None)
+@given(goal=st.one_of(st.text(max_size=60), st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join)))
+def test_no_goal_breaks_it(tools: Registry, goal: str) -> None:
+    plan, confidence, _ = EmbeddedPlanner(tools).read(Ask(goal))
+    assert 0.0 <= confidence <= 1.0
+    assert plan is None or (plan.tasks and plan.answer is not None)
+
+
+def _met(goal: dict[str, Any], tree: Tree, folder: Path) -> bool:
+    answer = as_text(tree.root.result).replace(goal["goal"], "") if tree.root else ""
+    texts = {name: (folder / name).read_text() if (folder / name).is_file() else "" for name in goal["files"]}
+    found = all(re.search(pattern, answer) for pattern in goal["answer"])
+    return found and all(re.search(p, texts[name]) for name, ways in goal["files"].items() for p in ways)
+
+
+@pytest.mark.parametrize("name", ["bakery", "beekeepers", "railway"])
+def test_goals_as_people_word_them(tools: Registry, tmp_path: Path, name: str) -> None:
+    """A sample of the goals that bench/goals.py measures in full."""
+    goals = [json.loads(line) for line in (GOALS / name / "goals.jsonl").read_text(encoding="utf-8").splitlines()][::6]
+    met = 0
+    for goal in goals:
+        folder = tmp_path / goal["id"]
+        shutil.copytree(GOALS / name / "workspace", folder)
+        met += _met(goal, solve(tools, folder, goal["goal"], tmp_path / "runs"), folder)
+    assert met >= 0.8 * len(goals)
