@@ -197,13 +197,16 @@ def _met(goal: dict[str, Any], tree: Tree, folder: Path) -> bool:
     return found and all(re.search(p, texts[name]) for name, ways in goal["files"].items() for p in ways)
 
 
-@pytest.mark.parametrize("name", ["bakery", "beekeepers", "railway"])
-def test_goals_as_people_word_them(tools: Registry, tmp_path: Path, name: str) -> None:
-    """A sample of the goals that bench/goals.py measures in full."""
-    goals = [json.loads(line) for line in (GOALS / name / "goals.jsonl").read_text(encoding="utf-8").splitlines()][::6]
-    met = 0
-    for goal in goals:
-        folder = tmp_path / goal["id"]
-        shutil.copytree(GOALS / name / "workspace", folder)
-        met += _met(goal, solve(tools, folder, goal["goal"], tmp_path / "runs"), folder)
-    assert met >= 0.8 * len(goals)
+def test_goals_as_people_word_them(tools: Registry, tmp_path: Path) -> None:
+    """A sample of the goals that bench/goals.py measures in full on the installed command."""
+    met, failed = 0, []
+    for name in ("bakery", "beekeepers", "pottery", "railway"):
+        lines = (GOALS / name / "goals.jsonl").read_text(encoding="utf-8").splitlines()
+        for goal in [json.loads(line) for line in lines[::8]]:
+            folder = tmp_path / name / goal["id"]
+            shutil.copytree(GOALS / name / "workspace", folder)
+            if _met(goal, solve(tools, folder, goal["goal"], tmp_path / "runs"), folder):
+                met += 1
+            else:
+                failed.append(goal["goal"])
+    assert met >= 0.8 * (met + len(failed)), failed

@@ -78,22 +78,23 @@ def _answer(calls: list[Call], ids: list[str], layout: _Layout, words: list[Toke
         for n, (call, id) in enumerate(zip(calls, ids, strict=True))
         if id not in ids[:n] and (id not in layout.used or _told(calls, n, words))
     ]
-    shown = [pair for call, id in shown for pair in [(call, id), *_compared(call, layout)]]
     results = [(call, id) for call, id in shown if call.tool.effect != "write"]
     written = [f"Wrote ${id}." for call, id in shown if call.tool.effect == "write"]
-    if len(results) == 1 and not written:
+    if len(results) == 1 and not written and not _compared(results[0][0]):
         return f"${results[0][1]}"
-    lines = [f"${id}" if call.over or len(results) == 1 else f"{layout.label(call)}: ${id}" for call, id in results]
+    lines = []
+    for call, id in results:
+        lines.append(f"${id}" if call.over or len(results) == 1 else f"{layout.label(call)}: ${id}")
+        lines += [f"${layout.task(from_)}" for from_ in _compared(call)]
     return "\n".join(lines + written)
 
 
-def _compared(call: Call, layout: _Layout) -> list[tuple[Call, str]]:
+def _compared(call: Call) -> list[Call]:
     """What a choice among named values was made from: it is told too."""
-    for value in call.args.values():
-        if isinstance(value, Call) and value.over and call.tool.about.returns.get("type") == "string":
-            table = any(p.schema.get("type") == "object" for p in call.tool.params)
-            return [(value, layout.task(value))] if table else []
-    return []
+    if call.tool.about.returns.get("type") != "string" or call.over:
+        return []
+    tables = [p.name for p in call.tool.params if p.schema.get("type") == "object"]
+    return [value for name in tables if isinstance(value := call.args.get(name), Call) and value.over]
 
 
 def _told(calls: list[Call], n: int, words: list[Token]) -> bool:

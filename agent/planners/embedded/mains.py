@@ -218,9 +218,11 @@ class Mains(Sides):
 
     def _pointed(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         """An earlier result, the latest that fits; what points to it costs less than nothing pointing."""
-        own = min(call.head, default=next((p for p in left if self._weights[p]), 0))
+        near = call.head or frozenset(p for p in left if self._weights[p])
         pointers = frozenset(
-            p for p in (*left, *call.head) if self.tokens[p].lower in POINTERS and not self._apart(p, own)
+            p
+            for p in (*left, *call.head)
+            if self.tokens[p].lower in POINTERS and not (near and self._apart(p, min(near)))
         )
         back = list(reversed(self._back))
         if role == "number":  # `it` is one number rather than many
