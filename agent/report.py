@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -121,10 +122,11 @@ def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
     if tree.root is None:
         return
     usages = subtree_usages(tree)
+    width = shutil.get_terminal_size().columns if output.stdout.isatty() else 240
     stack = [(tree.root, "", "")]
     while stack:
         task, lead, indent = stack.pop()
-        yield lead + _task_line(output, task, usages[task.id])
+        yield lead + _task_line(output, task, usages[task.id], width - len(lead))
         children = [tree.tasks[id] for id in task.children]
         last = len(children) - 1
         for n, child in reversed(list(enumerate(children))):
@@ -132,18 +134,24 @@ def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
             stack.append((child, indent + branch, indent + below))
 
 
-def _task_line(output: Output, task: Task, subtree: Usage) -> str:
+def _task_line(output: Output, task: Task, subtree: Usage, width: int) -> str:
+    """A task on one line of `width` cells, as far as what it is about leaves room."""
     out = output.stdout
-    parts = [f"{output.mark(task.status, out)} {preview(task.goal, 90)}"]
-    if task.result is not None:
-        parts.append(f"→ {preview(task.result)}")
     about = [task.worker] if task.worker else []
     if task.status == "done":
         about.append("verified" if task.verified else "unverified")
     if subtree.calls:
         own = f" (own {spent(task.usage)})" if task.children and task.usage.calls else ""
         about.append(spent(subtree) + own)
-    parts.append(output.paint(", ".join(about), "dim", out))
+    from rich.cells import cell_len
+
+    told = ", ".join(about)
+    room = max(40, min(150, width - cell_len(told) - 9))
+    goal = preview(task.goal, room if task.result is None else room * 3 // 5)
+    parts = [f"{output.mark(task.status, out)} {goal}"]
+    if task.result is not None:
+        parts.append(f"→ {preview(task.result, room - cell_len(goal))}")
+    parts.append(output.paint(told, "dim", out))
     if task.blocked and task.status != "done":
         parts.append(output.paint(preview(task.blocked, 160), "yellow", out))
     return "  ".join(part for part in parts if part)

@@ -24,7 +24,6 @@ from tools.workspace import write_atomically
 _RESUMABLE = (3, 75, 77)
 _MOST_INPUT = 16 * 2**20  # bytes
 _PATIENCE = 2.0  # seconds before a word about what is being waited for
-_WAYS_ON = "a larger planner may do it: set OPENAI_API_KEY, or give a GGUF with --planner local --model FILE"
 
 
 @dataclass
@@ -118,10 +117,7 @@ def _why(run: Run, code: int, failure: str) -> list[str]:
         return _asks(run)
     if code in _RESUMABLE or code > 128:
         return [f"zooid: {blocked}", _go_on(id)]
-    lines = [f"zooid: the goal is not met: {blocked}"]
-    if all(planner.name == "embedded" for planner in run.planners) and "gguf" not in blocked.lower():
-        lines.append(_WAYS_ON)
-    return lines
+    return [f"zooid: the goal is not met: {blocked}"]
 
 
 def _asks(run: Run) -> list[str]:
