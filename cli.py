@@ -9,6 +9,10 @@ for _number in (signal.SIGINT, signal.SIGTERM):  # before the slower imports: no
     if signal.getsignal(_number) is not signal.SIG_IGN:  # as nohup and background shells set it
         signal.signal(_number, lambda number, frame: os._exit(128 + number))
 
+import gc  # noqa: E402
+
+gc.set_threshold(50_000, 20, 20)  # imports make many objects and no garbage; looking for it is a tenth of their time
+
 import sys  # noqa: E402
 import threading  # noqa: E402
 from pathlib import Path  # noqa: E402

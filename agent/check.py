@@ -67,7 +67,8 @@ def _schema_flaw(wanted: Any) -> str:
         if not isinstance(wanted.get(name, shape()), shape):
             return f"{name!r} of its schema must be {'an object' if shape is dict else 'a list'}"
     inner = [*wanted.get("properties", {}).values(), *wanted.get("anyOf", ())]
-    inner += [wanted[name] for name in ("items", "additionalProperties") if not isinstance(wanted.get(name, True), bool)]
+    more = (wanted.get("items", True), wanted.get("additionalProperties", True))
+    inner += [part for part in more if not isinstance(part, bool)]
     return next((why for part in inner if (why := _schema_flaw(part))), "")
 
 

@@ -99,7 +99,7 @@ class TaskEnded(Event):
     verified: bool = False
     worker: str = ""
     blocked: str = ""
-    labels: list[Any] | None = None  # what the items of the result are known by, where it was mapped over a list
+    labels: dict[str, Any] | None = None  # what the items of a mapped result are known by, where the task was not
 
 
 @dataclass(slots=True)

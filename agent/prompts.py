@@ -118,7 +118,7 @@ def _look_tools(ask: Ask) -> list[Tool]:
     """The tools that the plan used, and the best of the others that take little room."""
     shown, room = list(ask.tools[: ask.used]), OTHERS_LENGTH
     for tool in ask.tools[ask.used :]:
-        length = len(tool.signature())
+        length = len(_signature(tool))
         if length <= room and len(shown) < ask.used + OTHERS:
             shown.append(tool)
             room -= length
@@ -175,8 +175,13 @@ def _line(name: str, text: str, length: int) -> str:
 
 def _tool_lines(ask: Ask, kind: str) -> str:
     if kind == "look":
-        return "\n".join(tool.signature() for tool in ask.tools)
-    return "\n".join(f"{tool.signature()}  # {_summary(tool)}" for tool in ask.tools)
+        return "\n".join(_signature(tool) for tool in ask.tools)
+    return "\n".join(f"{_signature(tool)}  # {_summary(tool)}" for tool in ask.tools)
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature(tool: Tool) -> str:
+    return tool.signature()
 
 
 def _summary(tool: Tool) -> str:

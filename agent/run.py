@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +21,8 @@ from agent.router import Router
 from agent.solve import solve
 from agent.store import Store, now
 from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, Usage, planned
-from agent.tree import Tree
-from agent.workers import Outcome
+from agent.tree import Tree, labels_of
+from agent.workers import Outcome, rest
 from tools import workspace
 from tools.errors import ToolError
 from tools.registry import Registry, Tool
@@ -58,18 +58,19 @@ class Run:
         self._asking = asyncio.Lock()
 
     @cached_property
-    def _router(self) -> Router:
-        return Router(self.tools)
+    def _ranked(self) -> Callable[[str], list[Tool]]:
+        router = Router(self.tools)
+        return lru_cache(maxsize=64)(lambda text: [tool for _, tool in router.rank(text)])
 
     # -- the record
 
     def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
-        """Let an event happen: into the record, into the tree, and to whoever looks on. `synced`: see Store.commit."""
+        """Let an event happen: into the record, into the tree, and to whoever looks on. `synced`: see Store."""
         at = now()
-        seq = self.store.append(event, at)
+        seq = self.store.append(event, at, synced)
         self.tree.apply(event, at)
         if commit or synced:
-            self.store.commit(synced=synced)
+            self.store.commit()
         for listener in self.listeners:
             listener(seq, at, event)
 
@@ -89,7 +90,7 @@ class Run:
         if task.status not in FINISHED:
             status = "failed" if outcome.status in ("pending", "running") else outcome.status
             blocked = "" if status == "done" else outcome.blocked
-            value, labels = outcome.value, getattr(outcome.value, "items_", None)
+            value, labels = outcome.value, None if task.items is not None else labels_of(outcome.value)
             self.emit(
                 ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels), commit=True
             )
@@ -178,7 +179,7 @@ class Run:
 
     def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
         """The tools a planner is shown for a task, best first; those that it just used come before all others."""
-        ranked = [tool for _, tool in self._router.rank(f"{task.goal} {' '.join(task.inputs)}")]
+        ranked = self._ranked(f"{task.goal} {' '.join(task.inputs)}")
         used = self.used_tools(task) if latest else set()
         return sorted(ranked, key=lambda tool: tool.name not in used)[:SHOWN_TOOLS]
 
@@ -243,6 +244,7 @@ class Run:
             try:
                 self.emit(ev.RunEnded(ROOT, status, blocked, code), synced=True)
             finally:
+                rest()
                 for planner in self.planners:
                     await planner.close()
         return self.tree

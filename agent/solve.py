@@ -64,9 +64,17 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
     outcome.worker = worker.name
     if outcome.status == "paused":
         return outcome
-    outcome.again = outcome.again and (outcome.status == "running" or outcome.mends <= run.budget.limits.replans)
+    outcome.again = outcome.again and _may_go_on(run, task, worker, number, outcome)
     run.attempt_ended(task, number, _verdict(outcome), usage)
     return outcome
+
+
+def _may_go_on(run: Run, task: Task, worker: Worker, number: int, outcome: Outcome) -> bool:
+    """Whether a worker gets another try: a tool does what it did before, and an earlier process may have moved on."""
+    following = task.attempt(number + 1)
+    if worker.name == task.tool or (following and following.worker != worker.name):
+        return False
+    return outcome.status == "running" or outcome.mends <= run.budget.limits.replans
 
 
 async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcome) -> Decision:

@@ -43,7 +43,7 @@ class Store:
     """The events of one run. `append` buffers; `commit` keeps all that was appended, at once.
 
     A process that is killed loses nothing that was committed. A power cut loses at most the last quarter of a second
-    before it, and nothing that was committed with `synced`.
+    before it, and nothing that was appended with `synced`.
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection, last: bytes = b"", seq: int = 0) -> None:
@@ -53,6 +53,7 @@ class Store:
         self._waiting: list[tuple[int, float, str, str, str, bytes]] = []
         self._owner: int | None = None  # the open lock file
         self._synced = 0.0  # when the disk was last waited for
+        self._must_sync = False
 
     @property
     def run(self) -> str:
@@ -114,28 +115,30 @@ class Store:
             raise UsageError(f"run {self.run} was worked on by another process just now; try again")
 
     def _note_last(self) -> None:
-        """Keep the number of the last event beside the database, where its loss would be seen."""
+        """Keep the number of the last committed event beside the database, where its loss would be seen."""
         if self._owner is not None:
             with suppress(OSError):  # the events are there, which is what counts
-                os.pwrite(self._owner, f"{self._seq:012d} {self._seq:012d}\n".encode(), 0)
+                last = self._seq - len(self._waiting)
+                os.pwrite(self._owner, f"{last:012d} {last:012d}\n".encode(), 0)
 
-    def append(self, event: Event, at: float) -> int:
-        """Take an event in, in memory until the next commit; its number in the run."""
+    def append(self, event: Event, at: float, synced: bool = False) -> int:
+        """Take an event in, in memory until the next commit; its number in the run.
+
+        With `synced` that commit waits until it, and all before it, is on the disk itself.
+        """
         body = json.dumps(event.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
         body = body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
         self._seq += 1
         self._last = _digest(self._last, self._seq, at, event.type, event.task, body)
         self._waiting.append((self._seq, at, event.type, event.task, body, self._last))
+        self._must_sync = self._must_sync or synced
         return self._seq
 
-    def commit(self, *, synced: bool = False) -> None:
-        """Keep every appended event; raises StorageError where the disk does not take them.
-
-        `synced` waits until they are on the disk itself, and so are all before them.
-        """
+    def commit(self) -> None:
+        """Keep every appended event; raises StorageError where the disk does not take them."""
         if not self._waiting:
             return
-        synced = synced or time.monotonic() - self._synced > _SYNC_EVERY
+        synced = self._must_sync or time.monotonic() - self._synced > _SYNC_EVERY
         with _storage_errors(self.path):
             self._database.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._database.execute("BEGIN IMMEDIATE")
@@ -147,7 +150,7 @@ class Store:
                 raise
             self._waiting.clear()
         if synced:
-            self._synced = time.monotonic()
+            self._synced, self._must_sync = time.monotonic(), False
             self._note_last()
 
     def close(self) -> None:

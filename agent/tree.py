@@ -10,6 +10,21 @@ from agent.task import ROOT, Attempt, Check, Task, Usage
 from tools.schema import Mapped
 
 
+def labels_of(value: Any) -> dict[str, Any] | None:
+    """What the items of a mapped result are known by, and those of the mapped results in it."""
+    if not isinstance(value, Mapped):
+        return None
+    inner = [labels_of(item) for item in value]
+    return {"items": value.items_} | ({"inner": inner} if any(inner) else {})
+
+
+def _labelled(value: Any, labels: dict[str, Any] | None) -> Any:
+    if labels is None or not isinstance(value, list):
+        return value
+    inner = labels.get("inner") or [None] * len(value)
+    return Mapped(map(_labelled, value, inner), labels["items"])
+
+
 class Tree:
     """A fold over events. The loop is its only writer, by way of `Run.emit`."""
 
@@ -108,12 +123,10 @@ class Tree:
                 task.result = self._result(task, event)
 
     def _result(self, task: Task, event: ev.TaskEnded) -> Any:
-        """A task's result; JSON does not keep by what the items of a mapped one are known."""
-        if not isinstance(event.result, list) or event.labels is None:
-            return event.result
-        mapped = task.items is not None and len(task.children) == len(event.result)
-        values = [self.tasks[child].result for child in task.children] if mapped else event.result
-        return Mapped(values, event.labels)
+        """A task's result; JSON alone does not keep by what the items of a mapped one are known."""
+        if task.items is not None and isinstance(event.result, list) and len(event.result) == len(task.children):
+            return Mapped([self.tasks[child].result for child in task.children], task.labels or task.items)
+        return _labelled(event.result, event.labels)
 
     def _attempt(self, task: Task, number: int, worker: str = "") -> Attempt:
         attempt = task.attempt(number)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent import events as ev
@@ -164,7 +165,8 @@ def spent(error: Exception) -> Usage | None:
 async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
     """Run a blocking call beside the loop.
 
-    The thread is a daemon: one that hangs past its deadline is left behind, and does not keep the program alive.
+    The thread is a daemon: one that hangs past its deadline is left behind, and does not keep the program alive. One
+    that has ended its call takes the next: starting a thread costs more than most calls do.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -174,7 +176,7 @@ async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
         if not future.done():
             future.set_exception(error) if error else future.set_result(value)
 
-    def work() -> None:
+    def work() -> Callable[[], Any]:
         value, error = None, None
         try:
             value = context.run(call)
@@ -182,12 +184,38 @@ async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
             error = known
         except BaseException as raised:  # a tool may raise anything; it is an error of that call alone
             error = ToolError(f"{name} failed: {type(raised).__name__}: {_said(raised)}".rstrip(": "))
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            loop.call_soon_threadsafe(settle, value, error)
+        return lambda: loop.call_soon_threadsafe(settle, value, error)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    _begin(work)
     started = time.monotonic()
     try:
         return await asyncio.wait_for(future, seconds)
     except TimeoutError:
         raise ToolError(f"{name} did not end within {time.monotonic() - started:.0f} seconds") from None
+
+
+_Work = Callable[[], Callable[[], Any]]  # does the call; what it returns tells whoever waits for it
+_idle: list[SimpleQueue[_Work | None]] = []  # those of the threads that have nothing to do
+
+
+def _begin(work: _Work) -> None:
+    try:
+        queue = _idle.pop()
+    except IndexError:
+        queue = SimpleQueue()
+        threading.Thread(target=_serve, args=(queue,), name="tool", daemon=True).start()
+    queue.put(work)
+
+
+def _serve(queue: SimpleQueue[_Work | None]) -> None:
+    while (work := queue.get()) is not None:
+        tell = work()
+        _idle.append(queue)  # before it is told, so that the next call finds this thread
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            tell()
+
+
+def rest() -> None:
+    """End the threads that have nothing to do."""
+    while _idle:
+        _idle.pop().put(None)

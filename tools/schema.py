@@ -115,14 +115,24 @@ def _fit_enum(value: Any, options: list[Any], name: str) -> Any:
     raise ArgumentError(f"{name} must be one of {', '.join(map(repr, options))}, not {_preview(value)}")
 
 
+_PYTHON: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": types.NoneType,
+}
+
+
 def matches(value: Any, schema: Schema) -> bool:
     """Whether `value` is of the type that `schema` names, before any conversion."""
     if "anyOf" in schema:
         return any(matches(value, option) for option in schema["anyOf"])
     if "enum" in schema:
         return value in schema["enum"]
-    python: Any = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
-              "null": types.NoneType}.get(str(schema.get("type")), object)  # fmt: skip
+    python = _PYTHON.get(str(schema.get("type")), object)
     return isinstance(value, python) and (not isinstance(value, bool) or schema.get("type") in ("boolean", None))
 
 

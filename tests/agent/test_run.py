@@ -17,7 +17,7 @@ import pytest
 
 from agent import events as ev
 from agent.budget import Limits
-from agent.errors import LimitHit, PersonError, ProviderUnavailable
+from agent.errors import LimitHit, PersonError, ProviderUnavailable, StorageError
 from agent.planners.openai import OpenAIPlanner
 from agent.run import Person, Run
 from agent.store import Store
@@ -55,7 +55,7 @@ def by_goal(replies: dict[str, list[Any]], otherwise: Any = GIVE_UP) -> Callable
     left = {text: iter(said) for text, said in replies.items()}
 
     def say(body: dict[str, Any]) -> Any:
-        found = re.match(r"Goal: (.*)", prompt(body))
+        found = re.match(r"Goal: (.*)", body["messages"][1]["content"])
         assert found
         return next(left.get(found[1], iter(())), otherwise)
 
@@ -141,7 +141,8 @@ class World:
             finally:
                 store.close()
             seconds = time.monotonic() - started
-        same(tree, self.reload())
+        if not isinstance(error, StorageError):  # where the disk takes no more, the tree is ahead of it
+            same(tree, self.reload())
         return Ended(tree, server, error, seconds)
 
     @staticmethod
@@ -205,16 +206,16 @@ def test_the_limit_of_time_ends_a_sitting_and_not_the_run(world: World) -> None:
     def slow(text: str) -> str:
         """Take a while."""
         calls.append(text)
-        time.sleep(0.3 if len(calls) > 1 else 0)
+        time.sleep(3 if len(calls) == 2 else 0)
         return text
 
     world.tool(slow)
     steps = plan(call("a", "slow", text="1"), call("b", "slow", text="$a", after=["a"]), answer="$a$b")
-    done = world.run([steps], seconds=0.25, delay=0.05)
+    done = world.run([steps], seconds=1.0)
     assert isinstance(done.error, LimitHit) and done.code == 3 and "resume" in str(done.error)
     on = world.resume()
     assert (on.code, on.root.result, on.server.requests) == (0, "11", [])
-    assert calls.count("1") == len(calls) <= 3
+    assert calls == ["1"] * 3  # the one that was cut off was done again
 
 
 def test_no_time_at_all(world: World) -> None:
@@ -326,10 +327,10 @@ def test_a_file_that_changes_while_a_person_thinks_is_asked_about_again(world: W
 
 def test_what_was_refused_is_not_done_and_the_planner_is_told(world: World) -> None:
     (world.work / "b.txt").write_text("old")
-    done = world.run([REPLACE, GIVE_UP, {"answer": "left alone"}], person=AtHand(yes=False))
+    done = world.run([REPLACE, {"answer": "left alone"}], person=AtHand(yes=False))
     assert (done.root.result, (world.work / "b.txt").read_text()) == ("left alone", "old")
-    assert "not approved" in done.prompts[1]
-    never = world.run([REPLACE, GIVE_UP, {"answer": "left alone"}], approve="never")
+    assert done.prompts[1].startswith("Goal: the goal") and "not approved" in done.prompts[1]
+    never = world.run([REPLACE, {"answer": "left alone"}], approve="never")
     assert never.root.result == "left alone" and "not allowed" in never.prompts[1]
 
 

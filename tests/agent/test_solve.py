@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent import prompts
 from tests.agent.test_run import GIVE_UP, World, by_goal, call, goal, plan
@@ -181,6 +185,48 @@ def test_nothing_waits_for_ever_with_one_call_in_flight(world: World) -> None:
     done = world.run(script, parallel=1)
     assert done.code == 0 and peak == [1] and done.server.at_once == 1
     assert done.task("root.g2.i.w[1]").result == "b"
+
+
+# -- any sound plan
+
+
+@st.composite
+def graphs(draw: Any) -> list[dict[str, Any]]:
+    """Calls that refer to each other without a circle, in any order, some of them mapped over what they refer to."""
+    tasks = []
+    for n in range(draw(st.integers(1, 8))):
+        wants = draw(st.lists(st.sampled_from(range(n)), max_size=3, unique=True)) if n else []
+        after = [f"t{w}" for w in draw(st.lists(st.sampled_from(range(n)), max_size=2, unique=True))] if n else []
+        text = f"t{n}(" + " ".join(f"$t{w}" for w in wants) + ")"
+        each = draw(st.sampled_from([None, "$two"]))
+        tasks.append(call(f"t{n}", "note", each=each, after=after, text=f"{text} $item" if each else text))
+    return draw(st.permutations(tasks))
+
+
+@given(graphs(), st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_any_sound_plan_runs_in_order_with_every_reference_bound(tasks: list[dict[str, Any]], parallel: int) -> None:
+    ended: list[str] = []
+
+    def note(text: str) -> str:
+        """Note a text."""
+        ended.append(text.split("(")[0])
+        return text
+
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.tool(note)
+        done = world.run(
+            [plan(*tasks, answer=" ".join(f"$t{n}" for n in range(len(tasks))))],
+            "the goal",
+            {"two": [1, 2]},
+            parallel=parallel,
+        )
+    assert done.code == 0 and "$" not in done.root.result
+    for task in tasks:
+        for other in {*re.findall(r"\$(t\d)", task["args"]["text"]), *task.get("after", ())}:
+            last = max(n for n, id in enumerate(ended) if id == other)
+            assert last < ended.index(task["id"])
 
 
 # -- limits on plans
@@ -492,3 +538,26 @@ def test_a_judged_attempt_is_judged_once_also_when_the_run_goes_on(world: World)
     )
     assert (then.code, then.root.result, then.task("root.g").verified) == (0, "roses are red", True)
     assert len(then.server.requests) == 2 and "too short" in then.prompts[0]
+
+
+def test_a_call_that_was_not_accepted_or_failed_is_not_made_again(world: World) -> None:
+    sent: list[str] = []
+
+    def send(text: str) -> str:
+        """Send a text.
+
+        Effect: network
+        """
+        sent.append(text)
+        if text == "bad":
+            raise OSError("lost the connection")
+        return text
+
+    world.tool(send)
+    steps = plan(call("a", "send", text="bad"), call("b", "send", text="good", check={"equals": "x"}), answer="$a $b")
+    first = world.run([steps, *[Reply(status=503)] * 4], approve="auto")
+    assert first.code == 75 and sorted(sent) == ["bad", "good"]
+    then = world.resume([{"answer": "x"}, {"answer": "x"}], approve="auto")
+    assert (then.code, then.root.result, sorted(sent)) == (0, "x x", ["bad", "good"])
+    assert {then.task(f"root.{id}").worker for id in "ab"} == {"openai:scripted"} and not then.task("root.a").verified
+    assert "lost the connection" in "".join(then.prompts) and "not accepted" in "".join(then.prompts)

@@ -61,8 +61,15 @@ def test_ancestors_come_nearest_first() -> None:
 
 def test_mapped_results_keep_their_labels_through_every_level(tmp_path: Path) -> None:
     inner = Mapped([1, 2], ["p", "q"])
-    events: list[ev.Event] = [*START, ev.TaskPlanned("root.m", ROOT, "m"), ev.TaskBound("root.m", "m", {}, ["x"], ["X"])]
-    events += [ev.TaskPlanned("root.m[0]", "root.m", "i"), ev.TaskEnded("root.m[0]", "done", inner, labels=labels_of(inner))]
+    events: list[ev.Event] = [
+        *START,
+        ev.TaskPlanned("root.m", ROOT, "m"),
+        ev.TaskBound("root.m", "m", {}, ["x"], ["X"]),
+    ]
+    events += [
+        ev.TaskPlanned("root.m[0]", "root.m", "i"),
+        ev.TaskEnded("root.m[0]", "done", inner, labels=labels_of(inner)),
+    ]
     outer = Mapped([inner], ["X"])
     events += [ev.TaskEnded("root.m", "done", outer), ev.TaskEnded(ROOT, "done", outer, labels=labels_of(outer))]
     live, read = folded(tmp_path, events)
@@ -133,7 +140,7 @@ def folded(folder: Path, events: list[ev.Event]) -> tuple[Tree, Tree]:
 
 
 @given(logs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_log_reads_back_as_the_tree_it_was(log: list[ev.Event]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         same(*folded(Path(folder), log))
