@@ -102,7 +102,7 @@ def _months_later(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _parse(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
     """The date that a text spells, and nothing else: ISO, 3rd of May 1999, May 3, 1999, 10/02/2024 (day first), today.
 
     A library's parser is not used for it: those fill in what is missing, so that to them "10" and "may" are dates.

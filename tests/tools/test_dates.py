@@ -23,7 +23,7 @@ DAYS = st.dates(date(1000, 1, 1), date(9998, 12, 31))
 
 @given(DAYS, st.sampled_from(FORMS))
 def test_reads_what_was_written(day: date, form: str) -> None:
-    assert dates._parse(day.strftime(form)) == day
+    assert dates.parse_day(day.strftime(form)) == day
     assert list(dates._find_dates(f"on {day.strftime(form)}.")) in ([day.isoformat()], [day.strftime(form)])
 
 
@@ -50,11 +50,11 @@ def test_reads_what_was_written(day: date, form: str) -> None:
     ],
 )
 def test_reads_dates_and_nothing_else(text: str, day: date | None) -> None:
-    assert dates._parse(text) == day
+    assert dates.parse_day(text) == day
 
 
 def test_reads_days_near_today() -> None:
-    near = [dates._parse(word) for word in ("yesterday", "Today", "tomorrow")]
+    near = [dates.parse_day(word) for word in ("yesterday", "Today", "tomorrow")]
     assert near[1] is not None
     assert near == [near[1] - timedelta(days=1), near[1], near[1] + timedelta(days=1)]
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from agent.planners.embedded.words import Token, canons
 from agent.router import stem
 from tools import workspace
-from tools.dates import _parse as parse_date
+from tools.dates import parse_day
 from tools.units import COMMON_UNITS
 
 Kind = Literal[
@@ -198,7 +198,7 @@ def _decimals(tokens: list[Token], n: int) -> bool:
 
 def _dates(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:
     for n, token in enumerate(tokens):
-        day = parse_date(token.text) if token.kind == "date" else None
+        day = parse_day(token.text) if token.kind == "date" else None
         if day is not None:
             yield Entity("date", day.isoformat(), frozenset([n]))
 
@@ -458,7 +458,7 @@ def _comparison(tokens: list[Token], column: Entity) -> list[Entity]:
     end = max(column.places)
     for n in range(end + 1, min(end + 7, len(tokens))):
         token = tokens[n]
-        day = parse_date(token.text) if token.kind == "date" else None
+        day = parse_day(token.text) if token.kind == "date" else None
         if token.number is None and day is None:
             continue
         between = " ".join(t.lower for t in tokens[end + 1 : n])
