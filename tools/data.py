@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tools import workspace
-from tools.dates import _parse
+from tools.dates import parse_day
 from tools.errors import ToolError
 from tools.files import _decoded, _existing_file
 from tools.numbers import _exact, _plain
@@ -702,7 +702,7 @@ def _unquoted(text: str) -> str:
 
 def _comparison(table: _Table, cell: str, sign: str, value: str) -> tuple[str, list[Any]]:
     """One comparison as SQL: of numbers, of dates or of text without regard to case."""
-    number, day = _numeral(value), _parse(value)
+    number, day = _numeral(value), parse_day(value)
     if sign in ("=", "!="):
         same, values = [f"lower(trim(coalesce({cell}, ''))) = lower(?)"], list[Any]([value.strip()])
         if number is not None:

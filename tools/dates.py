@@ -122,7 +122,7 @@ def parse_day(text: str) -> date | None:
     return None
 
 
-def _find_dates(text: str) -> Iterator[str]:
+def find_dates(text: str) -> Iterator[str]:
     """The dates of a text in order, as ISO; as they stand where day and month could be either way round."""
     found = sorted((match.start(), -match.end(), match) for form in _FORMS for match in form.finditer(text))
     reached = 0

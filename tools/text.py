@@ -8,7 +8,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import Any, Literal
 
-from tools.dates import _find_dates
+from tools.dates import find_dates
 from tools.errors import ToolError
 
 __all__ = [
@@ -407,7 +407,7 @@ def extract_dates(text: str) -> list[str]:
     >>> extract_dates("on 03/04/2024")
     ['03/04/2024']
     """
-    return list(dict.fromkeys(_find_dates(text)))
+    return list(dict.fromkeys(find_dates(text)))
 
 
 def join_lines(items: list[str], separator: str = ", ") -> str:

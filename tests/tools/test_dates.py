@@ -24,7 +24,7 @@ DAYS = st.dates(date(1000, 1, 1), date(9998, 12, 31))
 @given(DAYS, st.sampled_from(FORMS))
 def test_reads_what_was_written(day: date, form: str) -> None:
     assert dates.parse_day(day.strftime(form)) == day
-    assert list(dates._find_dates(f"on {day.strftime(form)}.")) in ([day.isoformat()], [day.strftime(form)])
+    assert list(dates.find_dates(f"on {day.strftime(form)}.")) in ([day.isoformat()], [day.strftime(form)])
 
 
 @pytest.mark.parametrize(
