@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,21 @@ def test_all_tools_are_ranked_also_for_nothing_and_none_for_none() -> None:
 def test_any_text_is_ranked(text: str) -> None:
     ranked = ROUTER.rank(text)
     assert len(ranked) == len(TOOLS) and [score for score, _ in ranked] == sorted((s for s, _ in ranked), reverse=True)
+
+
+def test_words_that_mean_the_same_find_a_tool_that_does_not_say_them() -> None:
+    def remove_directory(path: str) -> str:
+        """Remove a directory."""
+        return path
+
+    tools = [*TOOLS, from_function(remove_directory, "test")]
+    assert "remove_directory" in [tool.name for _, tool in Router(tools).rank("wipe that folder out")[:12]]
+
+
+def test_a_router_of_the_built_in_tools_is_made_in_milliseconds() -> None:
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        Router(TOOLS)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.03
