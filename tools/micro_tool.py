@@ -6,7 +6,7 @@ before the first call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ from tools.registry import Tool
 if TYPE_CHECKING:
     from tools.micro import Engine, MicroModel
 
-_settings: dict[str, int] = {}
+_settings: dict[str, Any] = {}
 _engine: Engine | None = None
 _making = Lock()
 
@@ -34,6 +34,10 @@ class Asking:
 
     def __call__(self, args: dict[str, Any]) -> Any:
         return engine().call(self.model, args).value
+
+    def many(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The answers to a list of arguments, which the model reads as one batch."""
+        return [result.value for result in engine().call_many(self.model, rows)]
 
 
 def configure(*, gpu_layers: int = -1, budget: int = 512 * 2**20) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.micro.engine import Engine, MicroResult
+from tools.micro.engine import Engine, MicroResult, Options
 from tools.micro.manifest import MANIFEST, MicroModel, load
 
-__all__ = ["Engine", "MicroModel", "MicroResult", "load", "shipped"]
+__all__ = ["Engine", "MicroModel", "MicroResult", "Options", "load", "shipped"]
 
 
 def shipped() -> list[Path]:

@@ -1,0 +1,405 @@
+"""The engine of the micro-models against llama-cpp-python's own call, and against llama.cpp with nothing around it.
+
+    python bench/micro.py [--data FOLDER] [--model FOLDER] [--rounds N] [--quick]
+
+Everything runs in turns, a small piece of each at a time, on other words in every turn, and what is printed is the
+median of the ratios within a turn: another program on the machine changes all of them alike. `--data` has
+`plurals/infl_lu.csv.gz`, without it made-up words are used; `--model` is the folder of another micro-model that reads a
+word. One thread, unless the table says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gzip
+import hashlib
+import itertools
+import os
+import random
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from common import median, table
+
+from tools.micro import Engine, MicroModel, Options, load, shipped
+from tools.micro.asker import Asker
+from tools.micro.llama import Session, Tuning
+
+FREE, PLAIN = Options(), Options(draft=False)
+LETTERS = Options(grammar='root ::= [a-zA-Z \\-\']+ "\\n"')
+AT_ONCE = 64
+
+Work = Callable[[list[str]], list[Any]]
+
+
+def main() -> None:
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("--data", type=Path, default=Path(os.environ.get("ZOOID_DATA", "../shared/data")))
+    parse.add_argument("--model", type=Path)
+    parse.add_argument("--rounds", type=int, default=12)
+    parse.add_argument("--quick", action="store_true", help="without the table of settings and the larger model")
+    ask = parse.parse_args()
+    model = load(ask.model or next(folder for folder in shipped() if folder.name == "plural"))
+    words = nouns(ask.data) or made_up()
+    calls(f"{model.name}, {model.provenance.parameters:,} parameters", model, words, ask.rounds)
+    bare("llama.cpp's own decode of the same batches", model, words, ask.rounds)
+    grammar(model, words, ask.rounds)
+    through_a_worker(model, words, ask.rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        if not ask.quick:
+            settings(model, words, Path(scratch), max(4, ask.rounds // 2))
+            large = larger(Path(scratch, "larger"), model)
+            name = f"random weights, {large.provenance.parameters:,} parameters, answers of {large.max_tokens} tokens"
+            calls(name, large, words, 3, AT_ONCE)
+            bare("the same model, llama.cpp's own decode", large, words, 3)
+        memory(model, Path(scratch, "many"))
+
+
+# -- words
+
+
+def nouns(data: Path) -> list[str]:
+    """Nouns that the plural model never saw in training, mixed."""
+    path = data / "plurals" / "infl_lu.csv.gz"
+    if not path.is_file():
+        return []
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    words = {line.split(",")[0] for line in lines if ",noun," in line}
+    held = [w for w in words if w.islower() and len(w) <= 40 and int(_digest(w)[:8], 16) % 100 < 10]
+    return sorted(held, key=_digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def made_up() -> list[str]:
+    parts = ["ba", "ke", "lin", "tor", "mus", "pe", "cha", "fi", "gro", "den", "ly", "sh"]
+    words = {"".join(each) for each in itertools.product(parts, repeat=3)}
+    return sorted(words, key=_digest)
+
+
+def pieces(words: list[str], rounds: int, size: int) -> Iterator[list[str]]:
+    """Other words in every turn, as far as there are any."""
+    for turn in range(rounds + 1):
+        at = turn * size % max(1, len(words) - size)
+        yield words[at : at + size]
+
+
+# -- calls
+
+
+def in_turns(works: dict[str, Work], words: list[str], rounds: int, size: int) -> dict[str, list[float]]:
+    """Seconds a call by turn; the first turn warms up. Raises where two of them answer differently."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn, some in enumerate(pieces(words, rounds, size)):
+        answers = {}
+        for name, work in works.items():
+            started = time.perf_counter()
+            answers[name] = work(some)
+            if turn:
+                times[name].append((time.perf_counter() - started) / len(some))
+        first = next(iter(answers.values()))
+        for name, given in answers.items():
+            differ = sum(_shown(a) != _shown(b) for a, b in zip(first, given, strict=True))
+            DIFFERENT[name] = DIFFERENT.get(name, 0) + differ
+    return times
+
+
+def _shown(answer: Any) -> str:
+    """Without what is no UTF-8: `Llama.__call__` leaves it out, and the engine puts U+FFFD there."""
+    return str(answer).replace("\ufffd", "")
+
+
+DIFFERENT: dict[str, int] = {}
+
+
+def llama(model: MicroModel) -> Work:
+    import llama_cpp
+
+    path = str(model.path)
+    loaded = llama_cpp.Llama(path, n_ctx=256, n_threads=1, n_threads_batch=1, verbose=False)
+    stop = [model.stop] if model.stop else []
+
+    def ask(words: list[str]) -> list[Any]:
+        made = (loaded(f"{word}\n", max_tokens=model.max_tokens, stop=stop, temperature=0) for word in words)
+        return [each["choices"][0]["text"] for each in made]
+
+    return ask
+
+
+def asker(model: MicroModel, tuning: Tuning | None = None) -> Asker:
+    return Asker(model, Session(model.path, 0, tuning=tuning))
+
+
+def alone(model: MicroModel, options: Options, tuning: Tuning | None = None) -> Work:
+    one, name = asker(model, tuning), model.inputs[0].name
+    return lambda words: [one.answer([{name: word}], options)[0][0] for word in words]
+
+
+def together(model: MicroModel, options: Options, tuning: Tuning | None = None) -> Work:
+    one, name = asker(model, tuning), model.inputs[0].name
+    return lambda words: [answer[0] for answer in one.answer([{name: word} for word in words], options)]
+
+
+def calls(title: str, model: MicroModel, words: list[str], rounds: int, size: int = AT_ONCE) -> None:
+    engine, name = Engine(gpu_layers=0), model.inputs[0].name
+    pool = ThreadPoolExecutor(AT_ONCE)
+    works: dict[str, Work] = {
+        "Llama.__call__": llama(model),
+        "one at a time, no draft": alone(model, PLAIN),
+        "one at a time, draft": alone(model, FREE),
+        f"{AT_ONCE} in flight, no draft": together(model, PLAIN),
+        f"{AT_ONCE} in flight, draft": together(model, FREE),
+        "worker, one at a time": lambda some: [engine.call(model, {name: word}).value for word in some],
+        f"worker, a list of {AT_ONCE}": lambda some: [
+            r.value for r in engine.call_many(model, [{name: w} for w in some])
+        ],
+        f"worker, {AT_ONCE} threads": lambda some: list(pool.map(lambda w: engine.call(model, {name: w}).value, some)),
+    }
+    DIFFERENT.clear()
+    times = in_turns(works, words, rounds, size)
+    wanted = {"one at a time, no draft": "1.6", "one at a time, draft": "2.5", f"{AT_ONCE} in flight, draft": "4.5"}
+    base, rows = times["Llama.__call__"], []
+    for each, seconds in times.items():
+        ratio = median([a / b for a, b in zip(base, seconds, strict=True)])
+        rows.append([each, f"{1 / median(seconds):.0f}", f"{ratio:.2f}", wanted.get(each, ""), DIFFERENT[each]])
+    table(title, ["", "calls/s", "times", "wanted", "other answers"], rows)
+    pool.shutdown()
+    engine.close()
+
+
+# -- llama.cpp with nothing around it
+
+
+class Recorder:
+    """Stands in for a session: does what it is told, and keeps it, to be done again with nothing around."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.done: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._session, name)
+        if name not in ("decode", "share", "forget"):
+            return value
+
+        def keep(*given: Any) -> Any:
+            self.done.append((name, tuple(list(each) if isinstance(each, list) else each for each in given)))
+            return value(*given)
+
+        return keep
+
+    def again(self) -> tuple[float, int]:
+        """Seconds in llama.cpp's decode, and tokens."""
+        session, seconds, tokens = self._session, 0.0, 0
+        api, context = session._api, session._context
+        for name, given in self.done:
+            if name != "decode":
+                getattr(session, name)(*given)
+                continue
+            batch = session._arrays.fill(*given)
+            started = time.perf_counter()
+            api.llama_decode(context, batch)
+            session._address(context)
+            seconds += time.perf_counter() - started
+            tokens += len(given[0])
+        return seconds, tokens
+
+
+def bare(title: str, model: MicroModel, words: list[str], rounds: int) -> None:
+    name, rows = model.inputs[0].name, []
+    for label, options, size in (
+        ("one at a time, no draft", PLAIN, 1), ("one at a time, draft", FREE, 1),
+        ("64 in flight, no draft", PLAIN, AT_ONCE), ("64 in flight, draft", FREE, AT_ONCE),
+    ):  # fmt: skip
+        one, shares, speeds = asker(model), [], []
+        session = one.session
+        for some in pieces(words, rounds, AT_ONCE):
+            recorder = Recorder(session)
+            one.session = one.decoder.session = recorder  # type: ignore[assignment]
+            habits = dict(one._habits._next)
+            _answer(one, some, name, options, size)
+            one.session = one.decoder.session = session
+            one._habits._next = habits  # so that the same is guessed
+            started = time.perf_counter()
+            _answer(one, some, name, options, size)
+            ours = time.perf_counter() - started
+            theirs, tokens = recorder.again()
+            shares.append(theirs / ours)
+            speeds.append(tokens / theirs)
+        rows.append([label, f"{median(speeds):.0f}", f"{median(shares[1:]):.2f}", "0.9"])
+    table(title, ["", "its tokens/s", "our share", "wanted"], rows)
+
+
+def _answer(one: Asker, words: list[str], name: str, options: Options, size: int) -> None:
+    for at in range(0, len(words), size):
+        one.answer([{name: word} for word in words[at : at + size]], options)
+
+
+# -- what else is asked
+
+
+def grammar(model: MicroModel, words: list[str], rounds: int) -> None:
+    works = {"free": alone(model, FREE), "grammar": alone(model, LETTERS)}
+    works |= {"free, 64": together(model, FREE), "grammar, 64": together(model, LETTERS)}
+    times = in_turns(works, words, rounds, AT_ONCE)
+    rows = []
+    for bound, free in (("grammar", "free"), ("grammar, 64", "free, 64")):
+        slower = median([a / b for a, b in zip(times[bound], times[free], strict=True)])
+        rows.append([bound, f"{1 / median(times[bound]):.0f}", f"{slower:.2f}", "1.5"])
+    table("within a grammar, against free", ["", "calls/s", "times slower", "at most"], rows)
+
+
+def through_a_worker(model: MicroModel, words: list[str], rounds: int) -> None:
+    engine, name = Engine(gpu_layers=0), model.inputs[0].name
+    inside = alone(model, FREE)
+    works: dict[str, Work] = {
+        "inside": inside,
+        "through the worker": lambda some: [engine.call(model, {name: word}).value for word in some],
+    }
+    times = in_turns(works, words, 4 * rounds, 16)
+    more = [1000 * (a - b) for a, b in zip(times["through the worker"], times["inside"], strict=True)]
+    rows = [[each, f"{1000 * median(seconds):.3f}"] for each, seconds in times.items()]
+    rows.append(["difference (wanted: under 0.3)", f"{median(more):.3f}"])
+    table("the worker process, ms a call", ["", "ms"], rows)
+    engine.close()
+
+
+QUANTISED = {"F32": 0, "F16": 1, "Q8_0": 7, "Q4_0": 2}
+
+
+def settings(model: MicroModel, words: list[str], scratch: Path, rounds: int) -> None:
+    """What quantisation, threads, the micro-batch, flash attention and pairs do, each against the default."""
+    kinds = {name: quantised(model, scratch / name, number) for name, number in QUANTISED.items()}
+    tunings = {
+        "default (1 thread, micro-batch 512, flash)": Tuning(),
+        "2 threads": Tuning(threads=2),
+        "micro-batch 64": Tuning(micro_batch=64), "micro-batch 16": Tuning(micro_batch=16),
+        "no flash attention": Tuning(flash=False), "a token alone": Tuning(pairs=False),
+        "8 lanes": Tuning(lanes=8), "32 lanes": Tuning(lanes=32), "a cache for each lane": Tuning(unified=False),
+    }  # fmt: skip
+    variants = {name: (model, tuning) for name, tuning in tunings.items()}
+    variants |= {name: (each, Tuning()) for name, each in kinds.items()}
+    one = {name: alone(each, PLAIN, tuning) for name, (each, tuning) in variants.items()}
+    many = {name: together(each, FREE, tuning) for name, (each, tuning) in variants.items()}
+    DIFFERENT.clear()
+    first, second = in_turns(one, words, rounds, 16), in_turns(many, words, rounds, AT_ONCE)
+    rows, start = [], next(iter(variants))
+    for name in variants:
+        ratios = [median([a / b for a, b in zip(t[start], t[name], strict=True)]) for t in (first, second)]
+        rows.append([name, *(f"{ratio:.2f}" for ratio in ratios), DIFFERENT[name]])
+    table("settings, speed against the default", ["", "one, no draft", "64, draft", "other answers"], rows)
+
+
+def quantised(model: MicroModel, folder: Path, number: int) -> MicroModel:
+    import llama_cpp
+
+    folder.mkdir(parents=True)
+    wanted = llama_cpp.llama_model_quantize_default_params()
+    wanted.ftype, wanted.nthread, wanted.allow_requantize = number, 1, True
+    path = folder / "model.gguf"
+    if llama_cpp.llama_model_quantize(str(model.path).encode(), str(path).encode(), ctypes.byref(wanted)):
+        raise SystemExit(f"{path} could not be written")
+    return registered(model, folder)
+
+
+def registered(model: MicroModel, folder: Path, **more: Any) -> MicroModel:
+    digest = hashlib.sha256((folder / "model.gguf").read_bytes()).hexdigest()
+    parameters = more.pop("parameters", model.provenance.parameters)
+    return replace(
+        model, folder=folder, provenance=replace(model.provenance, sha256=digest, parameters=parameters), **more
+    )
+
+
+def larger(folder: Path, model: MicroModel, width: int = 512, blocks: int = 8, inner: int = 1536) -> MicroModel:
+    """A byte-level model of llama's architecture with random weights."""
+    import gguf
+    import numpy
+
+    folder.mkdir()
+    draw = numpy.random.default_rng(1)
+    shapes = {"token_embd": (259, width)}
+    for n in range(blocks):
+        shapes |= {f"blk.{n}.attn_{part}": (width, width) for part in ("q", "k", "v", "output")}
+        shapes |= {f"blk.{n}.ffn_gate": (inner, width), f"blk.{n}.ffn_up": (inner, width)}
+        shapes |= {f"blk.{n}.ffn_down": (width, inner)}
+    writer = gguf.GGUFWriter(str(folder / "model.gguf"), "llama")
+    _describe(writer, width, blocks, inner)
+    for name, shape in shapes.items():
+        weights = (draw.standard_normal(shape) / width**0.5).astype(numpy.float16)
+        if name == "token_embd":  # never the likeliest: what ends an answer, and bytes that alone are no text
+            weights[:3] = weights[3 + 128 :] = 0
+        writer.add_tensor(f"{name}.weight", weights)
+    for name in ["output_norm", *(f"blk.{n}.{part}_norm" for n in range(blocks) for part in ("attn", "ffn"))]:
+        writer.add_tensor(f"{name}.weight", numpy.ones(width, numpy.float32))
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    parameters = sum(a * b for a, b in shapes.values())
+    return registered(model, folder, max_tokens=8, stop="", parameters=parameters)
+
+
+def _describe(writer: Any, width: int, blocks: int, inner: int) -> None:
+    writer.add_context_length(256)
+    writer.add_embedding_length(width)
+    writer.add_block_count(blocks)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(8)
+    writer.add_head_count_kv(8)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(width // 8)
+    writer.add_file_type(1)
+    writer.add_vocab_size(259)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([b"<unk>", b"<s>", b"</s>", *(b"<0x%02X>" % n for n in range(256))])
+    writer.add_token_scores([0.0] * 259)
+    writer.add_token_types([2, 3, 3, *[6] * 256])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+
+
+# -- memory
+
+
+def memory(model: MicroModel, folder: Path) -> None:
+    """Fifty registered models, and a budget of three."""
+    models = []
+    for n in range(50):
+        shutil.copytree(model.folder, folder / f"m{n}")
+        models.append(load(folder / f"m{n}"))
+    engine = Engine(gpu_layers=0, budget=3 * model.path.stat().st_size)
+    name, before = model.inputs[0].name, len(engine.pids())
+    most = processes = 0
+    resident = 0.0
+    for each in random.Random(1).choices(models, k=120):
+        engine.call(each, {name: "city"})
+        most = max(most, len(engine.loaded()))
+        processes = max(processes, len(engine.pids()))
+        resident = max(resident, sum(_resident(pid) for pid in engine.pids()))
+    rows = [["before the first call", 0, before, "0"], ["after 120 calls", most, processes, f"{resident:.0f}"]]
+    table("50 registered models, a budget of three", ["", "most loaded", "processes", "their MB"], rows)
+    engine.close()
+
+
+def _resident(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmRSS:\s+(\d+)", text)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+if __name__ == "__main__":
+    main()
