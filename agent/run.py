@@ -174,7 +174,7 @@ class Run:
 
     @staticmethod
     def _call_text(tool: str, inputs: dict[str, Any]) -> str:
-        shown = (f"{name}={as_text(value)[:40]!r}" for name, value in inputs.items())
+        shown = (f"{name}={_short(value)}" for name, value in inputs.items())
         return f"{tool}({', '.join(shown)})"
 
     def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
@@ -269,3 +269,8 @@ def _first(group: BaseException) -> BaseException:
         else:
             leaves.append(error)
     return next((error for error in leaves if isinstance(error, PersonError)), leaves[0])
+
+
+def _short(value: Any, width: int = 40) -> str:
+    """An argument as a call shows it."""
+    return repr(value[:width]) if isinstance(value, str) else repr(value)[:width]
