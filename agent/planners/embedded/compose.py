@@ -22,7 +22,6 @@ from agent.planners.embedded.reading import (
     POINTERS,
     Call,
     Given,
-    Node,
 )
 from agent.planners.embedded.words import Token
 from tools.registry import Registry, Tool
@@ -41,7 +40,6 @@ class Composer(Mains):
         self._memo: dict[Any, list[Call]] = {}
         self._may: dict[tuple[str, str], bool] = {}
         self._depth, self._limit = 0, DEPTH
-        self._back: tuple[Node, ...] = ()
 
     def _sinks(self) -> Iterator[Mention]:
         """`into x.txt`, where no x.txt is there yet, asks for writing whatever the verb."""

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.planners.embedded.words import Token, canons
+from agent.planners.embedded.words import Token
 from agent.router import stem
 from tools import workspace
 from tools.dates import parse_day
@@ -27,7 +27,6 @@ Kind = Literal[
 _ENDINGS = {"markdown": "md", "python": "py", "text": "txt", "javascript": "js", "typescript": "ts", "word": "docx"}
 _FORMATS = frozenset("csv json txt md py log yaml yml toml html xml ini cfg sh js ts sql tsv rst tex".split())
 _QUANTIFIERS = frozenset("each every all both any per".split())
-_NOUNS = frozenset("file document".split())
 _PREPOSITIONS = frozenset("in inside under within of from through at into".split())
 _MOST_ENTRIES = 5000  # of the workspace that are looked at to know its names
 _MOST_BYTES = 2**21  # of a table or JSON file that is read to know its names
@@ -526,6 +525,3 @@ def _path_places(tokens: list[Token], path: str, words: list[list[str]]) -> froz
     for part in words[:-1]:
         above |= next(_runs(tokens, part), frozenset())
     return last | above
-
-
-__all__ = ["Entity", "Surroundings", "Table", "canons", "find"]
