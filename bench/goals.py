@@ -5,7 +5,8 @@
 A set is a folder with a workspace and goals in JSON lines: `goals.jsonl` (or any `*.jsonl`), and `undoable.jsonl`.
 DIR is a folder of sets or one set; `--only` names sets or the ids of goals; what follows `--` is given to `zooid run`.
 
-Each goal runs in a fresh copy of its workspace, as a process of its own, with a home of its own and no key. It is met
+Each goal runs in a fresh copy of its workspace, as a process of its own, with a home of its own and no key; where it
+has `tools`, the files of that folder of the set are in the person's plugin folder. It is met
 when the process exits with 0, every pattern of `answer` is found in what it wrote to standard output, every pattern of
 `files` in the file of that name, and every other file that was there is as it was. One of `undoable.jsonl` is declined
 rightly when the exit code is 1, standard error names both ways on, and no file has changed or appeared.
@@ -45,10 +46,13 @@ class Ended:
     seconds: float
 
 
-def attempt(goal: Goal, workspace: Path, timeout: float, flags: list[str]) -> Ended:
+def attempt(goal: Goal, home: Path, timeout: float, flags: list[str]) -> Ended:
     with folder() as work:
-        shutil.copytree(workspace, work, dirs_exist_ok=True)
-        before, env, started = contents(work), environment(work, COLUMNS="200"), time.perf_counter()
+        shutil.copytree(home / "workspace", work, dirs_exist_ok=True)
+        env = environment(work, COLUMNS="200")
+        if "tools" in goal:
+            shutil.copytree(home / goal["tools"], Path(env["XDG_CONFIG_HOME"], "zooid", "tools"))
+        before, started = contents(work), time.perf_counter()
         command = [*zooid(), "run", *flags, goal["goal"]]
         try:
             done = subprocess.run(
@@ -126,7 +130,7 @@ def run(file: Path, only: set[str], ask: argparse.Namespace) -> dict[str, list[t
     for goal in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
         if only and file.parent.name not in only and goal["id"] not in only:
             continue
-        ended = attempt(goal, file.parent / "workspace", ask.timeout, ask.flags)
+        ended = attempt(goal, file.parent, ask.timeout, ask.flags)
         why = judge(goal, ended)
         areas[goal.get("area", "-")].append((not why, ended.seconds))
         if why or ask.verbose:
