@@ -54,6 +54,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits)
+        self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()
 
@@ -141,7 +142,7 @@ class Run:
             return
         over = plan.bind(planned_.each, scope)
         if isinstance(over, str):
-            over = over.splitlines()
+            over = [line for line in over.splitlines() if line.strip()]  # a blank line is no item
         elif not isinstance(over, list):
             over = list(over) if isinstance(over, dict) else [over]
         labels = getattr(over, "items_", None) or over

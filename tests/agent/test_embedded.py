@@ -60,6 +60,7 @@ def desk(tmp_path: Path) -> Iterator[Path]:
     )
     (tmp_path / "shop.json").write_text('{"owner": {"name": "Ida"}, "staff": [{"name": "Bo"}, {"name": "Al"}]}')
     (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
+    (tmp_path / "animals.txt").write_text("mouse\n\nblack sheep\n")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "one.md").write_text("alpha beta")
     (tmp_path / "letters" / "two.md").write_text("gamma")
@@ -134,6 +135,8 @@ def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
         ("which file in letters has the most words?", "letters/one.md"),
         ("My oven says 100 °C. What is that in Fahrenheit?", "212"),
         ("double the number of lines of notes.txt", "4"),
+        ("pluralize each line of animals.txt", "mouse: mice\nblack sheep: black sheep"),
+        ("how many characters does every line of animals.txt have on average?", "8"),
     ],
 )
 def test_answers(tools: Registry, desk: Path, tmp_path_factory: Any, goal: str, answer: str) -> None:

@@ -134,14 +134,20 @@ class Mains(Sides):
         if reader is None:
             return None
         if paths:
-            values = [e.value for e in paths]
+            values, lines = [e.value for e in paths], self._by_line(left) if len(paths) == 1 else frozenset()
             read = Call(reader, {"path": values if len(values) > 1 else values[0]}, "path" if len(values) > 1 else "")
-            return read, frozenset().union(*(e.places for e in paths)), 0.05
+            read.by_line = bool(lines)
+            return read, lines.union(*(e.places for e in paths)), 0.05
         files = self._files(left)
         if files is None:
             return None
         value, places, cost = files
         return Call(reader, {"path": value}, "path", places), places, cost
+
+    def _by_line(self, left: tuple[int, ...]) -> frozenset[int]:
+        """The words that ask for a text line by line: `each line of names.txt`."""
+        pairs = [p for p in left if self.tokens[p].lower in ("each", "every") and p + 1 in left]
+        return frozenset(n for p in pairs if self.tokens[p + 1].lower in ("line", "row", "entry") for n in (p, p + 1))
 
     def _files(self, left: tuple[int, ...], endings: tuple[str, ...] = ()) -> tuple[Call, frozenset[int], float] | None:
         """The files of a set or folder that is named, as a call that lists them."""
@@ -195,6 +201,8 @@ class Mains(Sides):
 
     def _named_literal(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
+        if not quoted and self._by_line(left):
+            return self._read(self._paths(call.tool, left)[:1], left)
         values = [e.value for e in quoted]
         return (
             (values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in quoted)), 0.0)
@@ -322,7 +330,7 @@ class Mains(Sides):
                 value = Call(
                     reader, {"path": value}, "path" if value.over or fill.items(value.returns) else "", value.places
                 )
-        many = isinstance(value, list) or (isinstance(value, Call) and bool(value.over))
+        many = isinstance(value, list) or (isinstance(value, Call) and (bool(value.over) or value.by_line))
         if role in ("path", "number", "date") and isinstance(value, (Call, Given)):
             many = fill.items(value.returns) is not None
         if isinstance(value, Call):

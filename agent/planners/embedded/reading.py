@@ -52,6 +52,7 @@ class Call:
     span: tuple[int, int] = (0, 0)  # the step it is, as positions of tokens
     template: str = ""  # of a calculation: where its operands go
     unit: str = ""  # what its result is measured in, where that is known
+    by_line: bool = False  # its text is taken line by line
 
     def __repr__(self) -> str:
         return f"{self.tool.name}({', '.join(f'{n}={v!r}' for n, v in self.args.items())}){'*' * bool(self.over)}"
@@ -59,7 +60,7 @@ class Call:
     @property
     def returns(self) -> Schema:
         one = self.tool.about.returns
-        return {"type": "array", "items": one} if self.over else one
+        return {"type": "array", "items": one} if self.over or self.by_line else one
 
 
 @dataclass(eq=False, slots=True)
