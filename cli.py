@@ -326,9 +326,89 @@ def tools_trust(
 
 
 # -- micro-models
+@tools_app.command("rm")
+def tools_rm(
+    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A tool of yours, or one version of a model.")],
+    json: Json = False,
+) -> None:
+    """Take a tool of your own, or one version of a forged model, out of use. Nothing is deleted: it says where it is.
+
+    \b
+    Examples:
+      zooid tools rm plural@2
+      zooid tools rm slugify
+    """
+    from agent import assemble, forging
+
+    forging.remove(_output(json), assemble.all_tools({}), assemble.forging(), name)
+
+
 
 
 @models_app.callback(invoke_without_command=True)
+@app.command()
+def forge(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the micro-model, a tool then, is called.")],
+    examples: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows of input and output: .csv, .tsv or .jsonl.")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(metavar="FILE", help="A .toml file that says all of this.")] = None,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Examples from the record of a run; may be repeated; all: every run."
+        ),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(metavar="TEXT", help="With --from: the repeated task that is meant, by words of it.")
+    ] = "",
+    test: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows to measure on, instead of a tenth of the examples.")
+    ] = None,
+    kind: Annotated[
+        Literal["classify", "generate", "extract"] | None,
+        typer.Option(help="What it does. [default: as the rows look]"),
+    ] = None,
+    metric: Annotated[Literal["accuracy", "macro-f1"] | None, typer.Option(help="What the figures count.")] = None,
+    bar: Annotated[
+        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Below this nothing is registered.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, metavar="N", help="CPU time that training may take. [default: 10]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="The same seed gives the same model.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to train with. [default: 1]")] = None,
+    rule: Annotated[
+        Path | None, typer.Option(metavar="FILE.py", help="Code of yours to beat: a function called NAME.")
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A model to go on from: a GGUF, or a folder of safetensors.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Make a micro-model from examples. Code, a linear model and small networks are tried; the best is registered.
+
+    The networks need PyTorch: pip install 'zooid[forge]'. A forge that is killed goes on where it was.
+
+    \b
+    Examples:
+      zooid forge tone --examples reviews.csv
+      zooid forge plural --spec plural.toml --bar 97
+      zooid forge order_number --examples mails.jsonl --kind extract --minutes 5
+      zooid forge topic --from all --task "the topic of"
+      zooid tools rm tone@2
+    """
+    given = {key: value for key, value in locals().items() if key not in _NOT_OF_SPEC}
+    from agent import assemble, forging
+
+    out, tools = _output(json, quiet), assemble.all_tools({})
+    return forging.forge(out, tools, assemble.forging(), name, spec, from_ or [], task, given)
+
+
+_NOT_OF_SPEC = frozenset({"name", "spec", "from_", "task", "json", "quiet"})
+
+
 def models_list(context: typer.Context, json: Json = False) -> None:
     """List the micro-models: size, accuracy beside that of plain code, data and licence.
 

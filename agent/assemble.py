@@ -27,6 +27,7 @@ from tools.registry import Broken, Registry, Tool, built_in
 if TYPE_CHECKING:
     from agent.doctor import Finding
 
+    from agent.forging import Places
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
 _KEPT = _SETTINGS - {"prices", "micro_memory_mb"}  # what a run remembers
@@ -308,3 +309,11 @@ def places() -> dict[str, Path]:
         "project's tools": trust.tools_folder(here),
         "trusted projects": trust.record_file(),
     }
+def forging() -> Places:
+    """Where the forge keeps things."""
+    from agent.forging import Places
+
+    known = config.paths()
+    return Places(known.tools, known.cache / "forge", known.runs, known.state / "removed")
+
+

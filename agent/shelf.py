@@ -134,7 +134,7 @@ def _model_row(one: Shelved) -> tuple[str, ...]:
     if one.model is None:
         return (one.folder.name, *["-"] * 4, "broken", one.why)
     accuracy, origin = one.model.accuracy, one.model.provenance
-    data = "; ".join(sorted({f"{source.name} ({source.licence})" for source in origin.data}))
+    data = "; ".join(sorted({f"{s.name} ({s.licence or counted(s.rows, 'row')})" for s in origin.data}))
     size = f"{one.model.path.stat().st_size / 1e6:.1f} MB"
     plain = f"{accuracy.baseline.value:g} ({accuracy.baseline.name})"
     return (one.model.name, size, f"{origin.parameters:,}", f"{accuracy.model.value:g}", plain, "not loaded", data)

@@ -42,3 +42,21 @@ def handled(stop: Callable[[int], None], farewell: Callable[[], None]) -> Iterat
         if not seen:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Have both signals raise KeyboardInterrupt, for work that keeps what it has done as it goes."""
+
+    def take(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, take)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

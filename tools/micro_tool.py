@@ -1,7 +1,7 @@
 """Micro-models as tools: what a manifest says as a description, and a call as a question to the model.
 
-The models are asked by one engine of this process. A call loads what it needs and imports llama.cpp; neither happens
-before the first call.
+The models are asked by one engine of this process, whose workers all runs share. A call loads what it needs; nothing
+happens before the first call.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ class Asking:
         return engine().call(self.model, args).value
 
     def many(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """The answers to a list of arguments, which the model reads as one batch."""
-        return [result.value for result in engine().call_many(self.model, rows)]
+        """The answers to a list of arguments, which the model reads as one batch; a row that fails is a ToolError."""
+        results = engine().call_each(self.model, rows)
+        return [result if isinstance(result, ToolError) else result.value for result in results]
 
 
-def configure(*, gpu_layers: int = -1, budget: int = 512 * 2**20) -> None:
-    """How the engine is made at the first call: layers on the GPU (-1: all), bytes of models kept loaded."""
-    _settings.update(gpu_layers=gpu_layers, budget=budget)
+def configure(*, gpu_layers: int = -1, budget: int = 512 * 2**20, idle: float = 60.0) -> None:
+    """How the engine is made at the first call: layers on the GPU (-1: all), bytes of models kept loaded by all runs of
+    this user together, and for how many seconds a model stays loaded once nobody is there who may ask it."""
+    _settings.update(gpu_layers=gpu_layers, budget=budget, idle=idle)
 
 
 def engine() -> Engine:
@@ -52,7 +54,7 @@ def engine() -> Engine:
         if _engine is None:
             from tools.micro import Engine
 
-            _engine = Engine(**_settings)
+            _engine = Engine(shared=True, **_settings)
         return _engine
 
 

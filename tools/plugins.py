@@ -139,7 +139,7 @@ def _entry(path: Path) -> Iterator[Source | Tool | Broken]:
     is_folder = path.is_dir()
     if path.name.startswith((".", "_")) or not (is_folder or _is_plugin_name(path.name)):
         return
-    if is_folder and not any(path.glob(MANIFEST)) and not any(path.glob("*.gguf")):
+    if is_folder and not any(any(path.glob(sign)) for sign in (MANIFEST, "*.gguf", f"v*/{MANIFEST}")):
         return
     inner = [path, *path.rglob("*")] if is_folder else [path]
     if any(_leads_out(part, path.parent) for part in inner):
@@ -181,10 +181,12 @@ def _is_open_to_all(path: Path) -> bool:
 
 
 def _micro_model(folder: Path) -> Tool | Broken:
+    """The model of a folder, or its newest version."""
     from tools import micro_tool
+    from tools.micro import versions
 
     try:
-        return micro_tool.from_folder(folder)
+        return micro_tool.from_folder(versions.newest(folder) or folder)
     except ToolError as error:
         return Broken(folder.name, str(folder), str(error))
 

@@ -88,7 +88,11 @@ class Broken:
 
 
 class Registry:
-    """Tools by name. A name is never shadowed: the first to come keeps it, and the other is a broken row."""
+    """Tools by name. A name is never shadowed: the first to come keeps it, and the other is a broken row.
+
+    There is one exception: a micro-model of the person's own may take the place of one that came with zooid, where it
+    takes the same inputs, because that is what training one again is for.
+    """
 
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
@@ -98,7 +102,7 @@ class Registry:
         for entry in entries:
             if isinstance(entry, Broken):
                 self.broken.append(entry)
-            elif entry.name in self._tools:
+            elif entry.name in self._tools and not _succeeds(entry, self._tools[entry.name]):
                 owner = self._tools[entry.name].source
                 why = f"the name {entry.name!r} is taken by {owner}; give it another name"
                 self.broken.append(Broken(entry.name, entry.source, why))
@@ -113,6 +117,11 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._tools)
+
+
+def _succeeds(new: Tool, old: Tool) -> bool:
+    micro = new.kind == old.kind == "micro" and old.source == "built-in"
+    return micro and [(p.name, p.schema) for p in new.params] == [(p.name, p.schema) for p in old.params]
 
 
 def from_function(function: Callable[..., Any], source: str) -> Tool:

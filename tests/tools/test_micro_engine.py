@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tools.errors import ArgumentError, ModelFileError, ToolError
-from tools.micro import Engine, MicroModel, Options, load, shipped
+from tools.micro import Engine, MicroModel, MicroResult, Options, load, pool, shipped
 from tools.micro.asker import Asker
 from tools.micro.draft import Draft, Habits
 from tools.micro.llama import Session, Tuning
@@ -176,9 +176,19 @@ def test_a_bad_grammar_is_the_error_of_its_call(engine: Engine, grammar: str, me
     assert engine.call(PLURAL, {"word": "wolf"}).value == "wolves"
 
 
-def test_a_grammar_that_cannot_match(engine: Engine) -> None:
-    with pytest.raises(ToolError, match="grammar"):
-        engine.call(PLURAL, {"word": "wolf"}, Options(grammar='root ::= "a" root'))
+@pytest.mark.parametrize(
+    ("grammar", "message"),
+    [
+        ('root ::= "a" root', "as a whole within 56 tokens"),
+        ('root ::= "\\U0010FFFF"{200}', "as a whole within 56 tokens"),
+        ("root ::= [b-a]", "allows nothing that the model can write"),
+    ],
+)
+def test_a_grammar_that_cannot_match(engine: Engine, grammar: str, message: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=message):
+        engine.call(PLURAL, {"word": "wolf"}, Options(grammar=grammar))
+    assert time.monotonic() - started < 5
     assert engine.call(PLURAL, {"word": "wolf"}).value == "wolves"
 
 
@@ -265,10 +275,49 @@ def test_a_model_that_crashes_on_load(tmp_path: Path) -> None:
     engine.close()
 
 
+def unchecked(folder: Path, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes) -> MicroModel:
+    """A file that makes llama.cpp end the process; the check of the head, which knows it, is left out."""
+    monkeypatch.setattr(pool.gguf, "check", lambda path: None)
+    whole = PLURAL.path.read_bytes()
+    assert old in whole
+    return edited(folder, whole.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_gguf_that_crashes_its_worker_on_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    model = unchecked(tmp_path / "m", monkeypatch, b"<0x41>", b"<0x42>")
+    engine = Engine(gpu_layers=0, shared=shared, idle=0.2)
+    with pytest.raises(ModelFileError, match=r"m/model\.gguf: the process that loaded it crashed \(SIG\w+\); export"):
+        engine.call(model, {"word": "wolf"})
+    assert engine.loaded() == []
+    assert engine.call(PLURAL, {"word": "wolf"}).value == "wolves"
+    assert len([path for path in tmp_path.rglob("*") if path.is_socket()]) == int(shared)
+    engine.close()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_gguf_that_crashes_its_worker_on_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """It has no token for the letter A, over which llama.cpp ends the process."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    model = unchecked(tmp_path / "m", monkeypatch, b"<0x41>", b"<0xab>")
+    engine = Engine(gpu_layers=0, shared=shared, idle=0.2)
+    rows = [{"word": word} for word in ("wolf", "city", "ABBA", "child", "box")]
+    wolves, cities, error, *rest = engine.call_each(model, rows)
+    assert [one.value for one in (wolves, cities, *rest) if isinstance(one, MicroResult)] == [
+        "wolves", "cities", "children", "boxes"
+    ]  # fmt: skip
+    assert re.search(r"plural: the process of the model crashed \(SIG\w+\) over 'ABBA'; ask it in", str(error))
+    assert engine.call(model, {"word": "wolf"}).value == "wolves"
+    engine.close()
+
+
 def test_a_worker_that_ends_while_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, real = Engine(gpu_layers=0), Worker.load
 
-    def load_and_die(worker: Worker, *what: Any, seconds: float = 1) -> None:
+    def load_and_die(worker: Worker, *what: Any) -> None:
         os.kill(worker.pid, signal.SIGABRT)
         real(worker, *what)
 
@@ -300,7 +349,7 @@ def test_a_worker_that_died_says_how() -> None:
     worker.load(PLURAL, 0, Tuning())
     os.kill(worker.pid, signal.SIGSEGV)
     with pytest.raises(WorkerDied, match="SIGSEGV"):
-        worker.ask(("ask", ROWS, Options(), ()), 10)
+        worker.answers(ROWS, Options(), (), 10)
     worker.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tools.errors import ModelFileError, ToolError
 from tools.micro.choose import Chooser, Options
@@ -39,12 +39,10 @@ def stretches(text: str, size: int, most: int) -> list[str]:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Rows that are being asked; `owners` says for each lane to which row it belongs."""
+    """Rows that are being asked: the lanes of each, or why it cannot be asked; `left` lanes are not finished."""
 
-    rows: int
     choices: tuple[str, ...] = ()
-    lanes: list[Lane] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
+    rows: list[list[Lane] | ToolError] = field(default_factory=list)
     left: int = 0
 
 
@@ -68,17 +66,20 @@ class Asker:
         return one[:head], min(_common(one[::-1], two[::-1]), len(one) - head)
 
     def begin(self, rows: Sequence[Row], options: Options, choices: Sequence[str] = ()) -> Request:
-        """Queues a request; raises ToolError where it cannot be asked at all."""
-        request = Request(len(rows), tuple(choices))
-        make = self._choices if choices else self._generate if self.model.kind == "generate" else self._classify
-        for number, row in enumerate(rows):
-            lanes = make(row, options, request.choices)
-            request.lanes += lanes
-            request.owners += [number] * len(lanes)
-        request.left = len(request.lanes)
-        for lane in request.lanes:
-            self._owner[lane] = request
-            self.decoder.add(lane)
+        """Queues a request; nothing of it is `left` where no row can be asked."""
+        request = Request(tuple(choices))
+        make = self._choices if choices else self._classify if self.model.kind == "classify" else self._generate
+        for row in rows:
+            try:
+                lanes = make(row, options, request.choices)
+            except ToolError as error:
+                request.rows.append(error)
+                continue
+            request.rows.append(lanes)
+            request.left += len(lanes)
+            for lane in lanes:
+                self._owner[lane] = request
+                self.decoder.add(lane)
         return request
 
     def step(self) -> list[Request]:
@@ -96,26 +97,34 @@ class Asker:
         return bool(self._owner)
 
     def answer(self, rows: Sequence[Row], options: Options, choices: Sequence[str] = ()) -> list[Answer]:
-        """Asks for every row, in order."""
+        """Asks for every row, in order; raises the first row's error where there is one."""
         request = self.begin(rows, options, choices)
         while request.left:
             self.step()
-        return self.result(request)
+        return whole(self.result(request))
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector of length 1 for each text."""
         return self.session.embed(self.session.tokens(text)[: self.session.longest] for text in texts)
 
-    def result(self, request: Request) -> list[Answer]:
-        """The answers of a finished request; raises the first row's error where there is one."""
-        for lane in request.lanes:
-            if lane.error is not None:
-                raise lane.error
-        if request.choices:
-            return self._weighed(request)
+    def result(self, request: Request) -> list[Answer | ToolError]:
+        """The answers of a finished request; a row that failed has its error in its place."""
+        return [self._of_row(lanes, request.choices) for lanes in request.rows]
+
+    def _of_row(self, lanes: list[Lane] | ToolError, choices: tuple[str, ...]) -> Answer | ToolError:
+        if isinstance(lanes, ToolError):
+            return lanes
+        error = next((lane.error for lane in lanes if lane.error is not None), None)
+        if error is not None:
+            return error
+        if choices:
+            return _picked(choices, [_chance(lane) for lane in lanes], len(lanes[0].prompt) - lanes[0].given)
         if self.model.kind == "classify":
-            return self._classified(request)
-        return [_generated(self.model, lane) for lane in request.lanes]
+            return self._classified(lanes)
+        try:
+            return _generated(self.model, lanes[0])
+        except ToolError as wrong:
+            return wrong
 
     def _prompt(self, row: Row, room: int) -> list[int]:
         """The tokens of a row; texts are cut until they leave `room` tokens for the answer."""
@@ -149,26 +158,21 @@ class Asker:
         prompt = self._prompt(row, max(map(len, given)))
         return [Lane(prompt + tokens, given=len(tokens)) for tokens in given]
 
-    def _classified(self, request: Request) -> list[Answer]:
+    def _classified(self, lanes: list[Lane]) -> Answer:
         """The mean of the stretches' log probabilities decides."""
-        import numpy
+        chances = sum(_log_softmax(lane.scores[0][self.labels]) for lane in lanes) / len(lanes)
+        return _picked([label.text for label in self.model.labels], chances, sum(len(lane.prompt) for lane in lanes))
 
-        sums, parts = numpy.zeros((request.rows, len(self.labels))), [0] * request.rows
-        took = [0] * request.rows
-        for lane, number in zip(request.lanes, request.owners, strict=True):
-            sums[number] += _log_softmax(lane.scores[0][self.labels])
-            parts[number] += 1
-            took[number] += len(lane.prompt)
-        texts = [label.text for label in self.model.labels]
-        return [_picked(texts, sums[n] / parts[n], took[n]) for n in range(request.rows)]
 
-    def _weighed(self, request: Request) -> list[Answer]:
-        """Each choice's share of what the model gives to all of them."""
-        chances = [_chance(lane) for lane in request.lanes]
-        count = len(request.choices)
-        rows = [chances[at : at + count] for at in range(0, len(chances), count)]
-        took = [len(lane.prompt) - lane.given for lane in request.lanes[::count]]
-        return [_picked(request.choices, row, tokens) for row, tokens in zip(rows, took, strict=True)]
+R = TypeVar("R")
+
+
+def whole(rows: Sequence[R | ToolError]) -> list[R]:
+    """The rows, none of which failed; raises the error of the first that did."""
+    for row in rows:
+        if isinstance(row, ToolError):
+            raise row
+    return cast("list[R]", list(rows))
 
 
 def _common(one: list[int], two: list[int]) -> int:

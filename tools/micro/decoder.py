@@ -41,14 +41,14 @@ class Lane:
     at: int = 0
     pending: list[int] = field(default_factory=list)
     guess: list[int] = field(default_factory=list)
+    outputs: int = 1  # how many places of the pass that is being made the scores are wanted of
 
-    def extend(self, session: Session, token: int) -> bool:
-        """Adds a token; says whether the answer is at its end."""
+    def extend(self, piece: bytes, ends: bool) -> bool:
+        """Adds what a token says; tells whether the answer is at its end."""
         self.tokens_out += 1
-        piece = session.text(token)
         self.text += piece
         stop = self.stop
-        if session.ends(token):
+        if ends:
             self.ended = True
         elif stop and (stop in piece or len(stop) > 1):
             found = self.text.find(stop, max(0, len(self.text) - len(piece) - len(stop) + 1))
@@ -92,14 +92,18 @@ class Decoder:
         likeliest, chances = _best(scores)
         done, row = [], 0
         for lane in self.active:
-            rows = _outputs(lane)
+            end = row + lane.outputs
             try:
-                if self._read(lane, scores[row : row + rows], likeliest[row : row + rows], chances[row : row + rows]):
-                    done.append(lane)
+                if lane.outputs == 1 and lane.chooser is None and lane.max_tokens:
+                    at_end = self._read_one(lane, likeliest[row], chances[row])
+                else:
+                    at_end = self._read(lane, scores[row:end], likeliest[row:end], chances[row:end])
             except ToolError as error:
                 lane.error = error
+                at_end = True
+            if at_end:
                 done.append(lane)
-            row += rows
+            row = end
         for lane in done:
             self._leave(lane)
         return done
@@ -144,10 +148,15 @@ class Decoder:
         for lane in self.active:
             tokens += lane.pending
             tokens += lane.guess
-            count, outputs = len(lane.pending) + len(lane.guess), _outputs(lane)
+            count, lane.outputs = len(lane.pending) + len(lane.guess), 1 + len(lane.guess) + lane.given
+            if count == 1:
+                places.append(lane.at)
+                lanes.append(lane.number)
+                wanted.append(1)
+                continue
             places += range(lane.at, lane.at + count)
             lanes += [lane.number] * count
-            wanted += [0] * (count - outputs) + [1] * outputs
+            wanted += [0] * (count - lane.outputs) + [1] * lane.outputs
         if self.session.pairs and sum(wanted) == 1:
             return self._paired(tokens, places, lanes, wanted)
         return self.session.decode(tokens, places, lanes, wanted)
@@ -161,18 +170,30 @@ class Decoder:
         self.session.forget(lanes[0], places[0] + 1)
         return scores[:1]
 
+    def _read_one(self, lane: Lane, token: int, chance: float) -> bool:
+        """As `_read`, for a lane of which one token is asked, and the likeliest taken: nearly all of them."""
+        lane.at += len(lane.pending)
+        lane.chances.append(chance)
+        if lane.extend(*self.session.said[token]):
+            return True
+        if lane.draft is None:
+            lane.pending = [token]
+        else:
+            self._go_on(lane, 0, token)
+        return False
+
     def _read(self, lane: Lane, scores: Any, likeliest: list[int], chances: list[float]) -> bool:
         """Takes what the pass says of a lane; whether the lane is at its end."""
         if not lane.max_tokens:
             lane.scores = scores.astype("float64")
             return True
         lane.at += len(lane.pending)
-        guess, right, token = lane.guess, 0, -1
+        guess, right, token, said = lane.guess, 0, -1, self.session.said
         for token in likeliest:
             if lane.chooser is not None:
                 likely, token = token, lane.chooser.choose(scores[right], token)
                 chances[right] += float(scores[right][token] - scores[right][likely])
-            if lane.extend(self.session, token):
+            if lane.extend(*said[token]):
                 lane.chances += chances[: right + 1]
                 return True
             if right == len(guess) or guess[right] != token:
@@ -201,10 +222,6 @@ class Decoder:
         self.session.forget()
         self._read_prefix()
         return failed
-
-
-def _outputs(lane: Lane) -> int:
-    return 1 + len(lane.guess) + lane.given
 
 
 def _best(scores: Any) -> tuple[list[int], list[float]]:

@@ -93,6 +93,18 @@ class _Arrays:
         return self.batch
 
 
+class _Said(dict[int, tuple[bytes, bool]]):
+    """What a token says: its bytes, and whether it ends a generation."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def __missing__(self, token: int) -> tuple[bytes, bool]:
+        found = self[token] = self._session.text(token), self._session.ends(token)
+        return found
+
+
 class Session:
     """A loaded model with its context. Not thread-safe: one thread at a time."""
 
@@ -117,8 +129,7 @@ class Session:
         small = int(llama_cpp.llama_model_n_params(self._model)) <= MOST_PAIRED
         self.pairs = self._tuning.pairs and small and self._file_type() in _FLOATS
         self._room: Any = (llama_cpp.llama_token * 1024)()
-        self._pieces: dict[int, bytes] = {}
-        self._final: dict[int, bool] = {}
+        self.said = _Said(self)
         self._ends: list[int] = []
         self._at = 0  # where the scores of the last batch lie
         self._view: Any = None
@@ -185,19 +196,13 @@ class Session:
 
     def text(self, token: int) -> bytes:
         """The bytes that a token stands for."""
-        found = self._pieces.get(token)
-        if found is None:
-            room = ctypes.create_string_buffer(256)
-            count = self._api.llama_token_to_piece(self.vocabulary, token, room, len(room), 0, False)
-            found = self._pieces[token] = room.raw[: max(0, count)]
-        return found
+        room = ctypes.create_string_buffer(256)
+        count = self._api.llama_token_to_piece(self.vocabulary, token, room, len(room), 0, False)
+        return room.raw[: max(0, count)]
 
     def ends(self, token: int) -> bool:
         """Whether the token is one that ends a generation."""
-        found = self._final.get(token)
-        if found is None:
-            found = self._final[token] = bool(self._api.llama_vocab_is_eog(self.vocabulary, token))
-        return found
+        return bool(self._api.llama_vocab_is_eog(self.vocabulary, token))
 
     def decode(self, tokens: Sequence[int], places: Sequence[int], lanes: Sequence[int], wanted: Sequence[int]) -> Any:
         """Runs a batch: each token with its place in its lane; gives the scores [wanted tokens, vocabulary].

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,9 +12,12 @@ from typing import Any, Literal, get_args
 
 from tools.errors import ModelFileError
 
-Kind = Literal["generate", "classify"]
+Kind = Literal["generate", "classify", "extract"]
+Form = Literal["gguf", "linear", "rule"]
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float}
-MANIFEST, MODEL = "manifest.toml", "model.gguf"
+MANIFEST = "manifest.toml"
+FILES: dict[Form, str] = {"gguf": "model.gguf", "linear": "model.npz", "rule": "model.json"}
+MODEL = FILES["gguf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An answer that a classifier can give, and the one token that it is scored by."""
+    """An answer that a classifier can give, and the one token that a GGUF scores it by."""
 
     text: str
-    token: str
+    token: str = ""
     code: str = ""
 
 
@@ -65,18 +69,20 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Data that the model was trained on."""
+    """Data that the model was trained on; of a person's own examples only the name, the rows and the hash are known."""
 
     name: str
-    repository: str
-    commit: str
-    licence: str
-    attribution: str
+    repository: str = ""
+    commit: str = ""
+    licence: str = ""
+    attribution: str = ""
+    rows: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the model comes from; `sha256` is that of the GGUF file, checked when it is loaded."""
+    """Where the model comes from; `sha256` is that of the model's file, checked when it is loaded."""
 
     trained_with: str
     seed: int
@@ -89,6 +95,9 @@ class Provenance:
 @dataclass(frozen=True, slots=True)
 class MicroModel:
     """A micro-model as its manifest describes it; nothing of it is loaded yet.
+
+    `form` is what the model's file holds: a network (`gguf`), weights over n-grams (`linear`) or rules that were found
+    in examples (`rule`). An `extract` model answers with a part of its input.
 
     `max_input` is in bytes of UTF-8 per text, `max_tokens` in tokens. `parts` is how many stretches of `max_input`
     bytes a classifier reads of a longer text (the mean of their scores decides); 1 reads the beginning only.
@@ -111,11 +120,12 @@ class MicroModel:
     examples: tuple[Example, ...]
     accuracy: Accuracy
     provenance: Provenance
+    form: Form = "gguf"
 
     @property
     def path(self) -> Path:
-        """The GGUF file."""
-        return self.folder / MODEL
+        """The model's file."""
+        return self.folder / FILES[self.form]
 
 
 class _Table:
@@ -162,10 +172,8 @@ class _Table:
 def load(folder: Path) -> MicroModel:
     """Reads a micro-model's folder; raises ModelFileError, naming the file, the field and the way on."""
     path = folder / MANIFEST
-    for needed in (MANIFEST, MODEL):
-        if not (folder / needed).is_file():
-            way = f"a micro-model is a folder with {MANIFEST} and {MODEL}"
-            raise ModelFileError(f"{folder}: there is no {needed}; {way}")
+    if not path.is_file():
+        raise ModelFileError(f"{folder}: there is no {MANIFEST}; a micro-model is a folder with {MANIFEST} and {MODEL}")
     try:
         with path.open("rb") as file:
             values = tomllib.load(file)
@@ -173,38 +181,45 @@ def load(folder: Path) -> MicroModel:
         raise ModelFileError(f"{path}: is no valid TOML ({error}); correct it there") from error
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    return _model(folder, _Table(path, "", values))
+    model = _model(folder, _Table(path, "", values))
+    if not model.path.is_file():
+        way = f"a micro-model is a folder with {MANIFEST} and {model.path.name}"
+        raise ModelFileError(f"{folder}: there is no {model.path.name}; {way}")
+    return model
 
 
 def _model(folder: Path, top: _Table) -> MicroModel:
-    kind = _choice(top, "kind", get_args(Kind))
-    inputs = _inputs(top)
+    kind, form = _choice(top, "kind", get_args(Kind)), _choice(top, "form", get_args(Form), MODEL.partition(".")[2])
+    inputs, network = _inputs(top), form == "gguf"
+    writes = kind != "classify"
     model = MicroModel(
         folder=folder,
         name=_name(top),
         doc=top.text("doc", "a line that says what it does"),
         asked_as=_phrases(top),
         kind=kind,
-        output=_choice(top, "output", tuple(TYPES) if kind == "generate" else ("label",)),
+        output=_choice(top, "output", ("label",) if kind == "classify" else tuple(TYPES)),
         inputs=inputs,
-        template=top.text("template", 'the text that the model is given, such as "{word}\\n"'),
-        stop=top.text("stop", 'the text that ends an answer, such as "\\n"', None if kind == "generate" else ""),
-        max_tokens=top.whole("max_tokens", "the longest answer in tokens", default=None if kind == "generate" else 1),
+        template=top.text("template", 'the text that the model is given, such as "{word}\\n"', None if network else ""),
+        stop=top.text("stop", 'the text that ends an answer, such as "\\n"', None if network and writes else ""),
+        max_tokens=top.whole("max_tokens", "the longest answer in tokens", default=None if network and writes else 1),
         max_input=top.whole("max_input", "the longest input in bytes that the model was trained on"),
         lower=bool(top.get("lower", bool, "true where texts are put in lower case first, or false", False)),
         parts=top.whole("parts", "how many stretches of a longer text are read, at least 1", default=1),
-        labels=_labels(top) if kind == "classify" else (),
+        labels=() if writes else _labels(top, network),
         examples=_examples(top, inputs),
         accuracy=_accuracy(top.table("accuracy", "a table with the measured figures")),
-        provenance=_provenance(top.table("provenance", "a table that says where the model comes from")),
+        provenance=_provenance(top.table("provenance", "a table that says where the model comes from"), FILES[form]),
+        form=form,
     )
-    _check_template(top, model)
+    if network:
+        _check_template(top, model)
     return model
 
 
-def _choice(table: _Table, name: str, allowed: tuple[str, ...]) -> Any:
+def _choice(table: _Table, name: str, allowed: tuple[str, ...], default: str | None = None) -> Any:
     hint = "one of " + ", ".join(f'"{value}"' for value in allowed)
-    value = table.text(name, hint)
+    value = table.text(name, hint, default)
     if value not in allowed:
         raise ModelFileError(f'{table.path}: the field `{table.field(name)}` is "{value}"; write {hint}')
     return value
@@ -233,10 +248,12 @@ def _inputs(top: _Table) -> tuple[Input, ...]:
     return tuple(Input(name, _choice(row, "type", tuple(TYPES)), row.text("doc", hint)) for name, row in rows)
 
 
-def _labels(top: _Table) -> tuple[Label, ...]:
+def _labels(top: _Table, network: bool) -> tuple[Label, ...]:
     rows = top.tables("labels", "a [[labels]] table for each answer, with its text and token")
-    hint = "the token that the answer is scored by"
-    labels = tuple(Label(r.text("text", "the answer"), r.text("token", hint), r.text("code", "", "")) for r in rows)
+    hint, none = "the token that the answer is scored by", None if network else ""
+    labels = tuple(
+        Label(row.text("text", "the answer"), row.text("token", hint, none), row.text("code", "", "")) for row in rows
+    )
     if len(labels) < 2 or len({label.text for label in labels}) < len(labels):
         raise ModelFileError(
             f"{top.path}: `labels` needs at least two answers, each once; correct the [[labels]] tables"
@@ -275,23 +292,30 @@ def _accuracy(table: _Table) -> Accuracy:
     return Accuracy(metric, _figure(table, "model"), baseline, also)
 
 
-def _provenance(table: _Table) -> Provenance:
+def _provenance(table: _Table, file: str) -> Provenance:
     hint = "a [[provenance.data]] table for each source"
-    names = ("name", "repository", "commit", "licence", "attribution")
-    rows = table.tables("data", hint)
-    data = tuple(Source(*(row.text(name, f"the {name} of the data") for name in names)) for row in rows)
-    sha256 = table.text("sha256", "the SHA-256 of model.gguf in hexadecimal")
+    data = tuple(_source(row) for row in table.tables("data", hint))
+    sha256 = table.text("sha256", f"the SHA-256 of {file} in hexadecimal")
     if not data or not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        field, way = ("provenance.sha256", "the SHA-256 of model.gguf") if data else ("provenance.data", hint)
+        field, way = ("provenance.sha256", f"the SHA-256 of {file}") if data else ("provenance.data", hint)
         raise ModelFileError(f"{table.path}: the field `{field}` is not as it should be; write {way}")
     return Provenance(
         table.text("trained_with", "what it was trained with"),
         table.whole("seed", "the seed of the training", least=0),
-        table.whole("parameters", "how many parameters it has"),
+        table.whole("parameters", "how many parameters it has", 0),
         sha256,
         data,
         table.text("note", "", ""),
     )
+
+
+def _source(row: _Table) -> Source:
+    """Data that is somebody else's says whose it is; data with a hash in its place is the person's own."""
+    own = row.text("sha256", "the SHA-256 of the examples", "")
+    names = ("repository", "commit", "licence", "attribution")
+    rest = {name: row.text(name, f"the {name} of the data", "" if own else None) for name in names}
+    rows = row.whole("rows", "how many rows it has", 0, 0)
+    return Source(row.text("name", "the name of the data"), **rest, rows=rows, sha256=own)
 
 
 def _check_template(top: _Table, model: MicroModel) -> None:
@@ -304,3 +328,14 @@ def _check_template(top: _Table, model: MicroModel) -> None:
 def render(model: MicroModel, inputs: Mapping[str, str]) -> str:
     """The text that the model is given; what an input holds is never read as a template."""
     return re.sub(r"\{(\w+)\}", lambda found: inputs[found[1]], model.template)
+
+
+def check_digest(model: MicroModel) -> None:
+    """Raises ModelFileError where the model's file is not the one of its manifest, and OSError as reading does."""
+    with model.path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != model.provenance.sha256:
+        raise ModelFileError(
+            f"{model.path}: its SHA-256 is {found}, not that of the manifest; copy the model again, or write the new "
+            f"one as `provenance.sha256` if you changed the file yourself"
+        )

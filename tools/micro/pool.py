@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +12,12 @@ from pathlib import Path
 from tools.errors import ModelFileError, ToolError
 from tools.micro import gguf
 from tools.micro.llama import Tuning
-from tools.micro.manifest import MicroModel
+from tools.micro.manifest import MicroModel, check_digest
+from tools.micro.share import CannotShareError, Share
 from tools.micro.worker import Worker, WorkerDied
+
+TRIES = 8
+"""A shared worker may end itself at the moment in which it is found; then another is looked for."""
 
 
 @dataclass(eq=False)
@@ -27,6 +30,7 @@ class _Place:
     used: float = 0.0
     worker: Worker | None = None
     error: ToolError | None = None
+    gone: bool = False  # no more in the pool; it ends when nobody uses it any more
     loading: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -40,30 +44,35 @@ class _Ticket:
 
 class Pool:
     """Workers by model file. Threads that need room wait in the order in which they came, and when a model gets room
-    all that wait for it go together: calls that alternate between two models do not load them in turns."""
+    all that wait for it go together: calls that alternate between two models do not load them in turns.
 
-    def __init__(self, budget: int, gpu_layers: int, tuning: Tuning) -> None:
-        self.budget, self.gpu_layers, self.tuning = budget, gpu_layers, tuning
+    With a `share` the workers are those of all zooid processes: a model that is put away here is only left alone.
+    """
+
+    def __init__(self, budget: int, gpu_layers: int, tuning: Tuning, share: Share | None = None) -> None:
+        self.budget, self.gpu_layers, self.tuning, self._share = budget, gpu_layers, tuning, share
         self._changed = threading.Condition()
         self._places: dict[Path, _Place] = {}
+        self._known: dict[int, _Place] = {}  # the same by their models' identity: each is kept alive by its place
         self._queue: list[_Ticket] = []
         self._spare: Worker | None = None  # its model was put away; the next one loads in it without a new start
 
     @contextmanager
     def use(self, model: MicroModel) -> Iterator[Worker]:
         """The worker of a model, loaded; raises ModelFileError where it cannot be."""
-        place = self._enter(model)
+        place = self._at_once(model) or self._enter(model)
         try:
-            yield self._loaded(place)
+            yield place.worker or self._loaded(place)
         finally:
             with self._changed:
                 place.users -= 1
                 place.used = time.monotonic()
-                if self._places.get(model.path) is place and (place.worker is None or not place.worker.alive()):
-                    del self._places[model.path]
-                if not place.users and place.worker is not None and self._places.get(model.path) is not place:
+                if not place.gone and (place.worker is None or place.worker.ended):
+                    self._take(model.path)
+                if place.gone and not place.users and place.worker is not None:
                     place.worker.close()
-                self._changed.notify_all()
+                if self._queue:
+                    self._changed.notify_all()
 
     def loaded(self) -> list[Path]:
         """The files that are loaded, the one that was not used for the longest time first."""
@@ -81,7 +90,7 @@ class Pool:
             before = time.monotonic() - seconds
             idle = [path for path, place in self._places.items() if not place.users and place.used <= before]
             for path in idle:
-                self._put_away(self._places.pop(path), keep=False)
+                self._put_away(self._take(path), keep=False)
             if self._spare is not None and idle:
                 self._spare.close()
                 self._spare = None
@@ -93,6 +102,22 @@ class Pool:
         self._load(worker, model)
         return worker
 
+    def _at_once(self, model: MicroModel) -> _Place | None:
+        """The place of a model that is loaded, where nobody waits for another one."""
+        with self._changed:
+            place = self._known.get(id(model))  # a path costs more than all the rest of this
+            if place is None or place.worker is None or self._queue or not place.worker.alive():
+                return None
+            place.users += 1
+            return place
+
+    def _take(self, path: Path) -> _Place:
+        """Takes a place out of the pool."""
+        place = self._places.pop(path)
+        place.gone = True
+        self._known.pop(id(place.model), None)
+        return place
+
     def _enter(self, model: MicroModel) -> _Place:
         """A place for the model, with this thread among its users."""
         ticket = _Ticket(model)
@@ -103,7 +128,8 @@ class Pool:
                     self._changed.wait()
                 place = self._places.get(model.path)
                 if place is None:
-                    place = self._places[model.path] = _Place(model, model.path.stat().st_size)
+                    place = _Place(model, model.path.stat().st_size)
+                    self._places[model.path] = self._known[id(model)] = place
                     for other in self._queue:
                         other.go = other.go or other.model.path == model.path
                 place.users += 1
@@ -124,7 +150,7 @@ class Pool:
                 return True
             if place.users:
                 return False  # dead, or of another version of the file: it goes when nobody uses it
-            self._put_away(self._places.pop(model.path))
+            self._put_away(self._take(model.path))
         try:
             size = model.path.stat().st_size
         except OSError:
@@ -135,16 +161,16 @@ class Pool:
                 break
             if not self._places[path].users:
                 kept -= self._places[path].size
-                self._put_away(self._places.pop(path))
+                self._put_away(self._take(path))
         return kept + size <= self.budget or not self._places
 
     def _put_away(self, place: _Place, keep: bool = True) -> None:
         worker = place.worker
         if worker is None:
             return
-        if keep and self._spare is None and worker.alive():
+        if keep and self._spare is None and not worker.shared and worker.alive():
             try:
-                worker.ask(("unload",), 5)
+                worker.unload(5)
                 self._spare = worker
                 return
             except Exception:  # then it is ended
@@ -157,22 +183,46 @@ class Pool:
             if place.error is not None:
                 raise place.error
             if place.worker is None:
-                with self._changed:
-                    worker, self._spare = self._spare, None
-                if worker is None or not worker.alive():
-                    worker = Worker()
                 try:
-                    self._load(worker, place.model)
+                    place.worker = self._shared(place.model) or self._private(place.model)
                 except ToolError as error:
                     place.error = error
                     raise
-                place.worker = worker
             return place.worker
+
+    def _shared(self, model: MicroModel) -> Worker | None:
+        """A worker that other processes use as well; None where there can be none, or where it died of the model."""
+        if self._share is None:
+            return None
+        _check(model)
+        for _ in range(TRIES):
+            try:
+                worker, started = self._share.connect(model, self.gpu_layers, self.tuning)
+            except CannotShareError:
+                return None
+            try:
+                worker.load(model, self.gpu_layers, self.tuning)
+                return worker
+            except WorkerDied:
+                worker.close()
+                if started:
+                    return None
+            except BaseException:
+                worker.close()
+                raise
+        return None
+
+    def _private(self, model: MicroModel) -> Worker:
+        with self._changed:
+            worker, self._spare = self._spare, None
+        if worker is None or not worker.alive():
+            worker = Worker()
+        self._load(worker, model)
+        return worker
 
     def _load(self, worker: Worker, model: MicroModel) -> None:
         try:
-            gguf.check(model.path)
-            _check_digest(model)
+            _check(model)
             worker.load(model, self.gpu_layers, self.tuning)
         except WorkerDied as died:
             worker.close()
@@ -183,11 +233,7 @@ class Pool:
             raise
 
 
-def _check_digest(model: MicroModel) -> None:
-    with model.path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != model.provenance.sha256:
-        raise ModelFileError(
-            f"{model.path}: its SHA-256 is {found}, not that of the manifest; copy the model again, or write the new "
-            f"one as `provenance.sha256` if you changed the file yourself"
-        )
+def _check(model: MicroModel) -> None:
+    """Raises ModelFileError for a file that llama.cpp must not see."""
+    gguf.check(model.path)
+    check_digest(model)
