@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent.forging import Places
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
-_KEPT = _SETTINGS - {"prices", "micro_memory_mb"}  # what a run remembers
+_KEPT = _SETTINGS - {"prices", "micro_memory_mb", "micro_idle_seconds"}  # what a run remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def registry(at: Setup) -> Registry:
     from tools.plugins import discover
 
     settings = at.settings
-    micro_tool.configure(gpu_layers=settings.gpu_layers, budget=settings.micro_memory_mb * 2**20)
+    room, idle = settings.micro_memory_mb * 2**20, settings.micro_idle_seconds
+    micro_tool.configure(gpu_layers=settings.gpu_layers, budget=room, idle=idle)
     found = Registry()
     found.add(built_in())
     found.add(tool for tool in _shipped() if found.get(tool.name) is None)

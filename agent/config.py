@@ -44,6 +44,7 @@ class Settings:
     max_replans: int = 2
     tool_seconds: float = 60.0
     micro_memory_mb: int = 512  # of micro-models that are kept loaded
+    micro_idle_seconds: float = 60.0  # that a micro-model stays loaded once no run uses it
     tools: tuple[str, ...] = ()  # more folders of plugins
     prices: dict[str, dict[str, float]] = field(default_factory=dict)  # $ per 1M tokens: {model: {input, output}}
     origins: dict[str, str] = field(default_factory=dict, compare=False)  # where each of the above came from
@@ -201,6 +202,7 @@ _KINDS: dict[str, _Kind] = {
     "max_replans": _Kind(_whole(0), _more),
     "tool_seconds": _Kind(_seconds, _more),
     "micro_memory_mb": _Kind(_whole(1), _more),
+    "micro_idle_seconds": _Kind(_seconds),
     "tools": _Kind(_folders, is_path=True),
     "prices": _Kind(_prices),
 }

@@ -11,7 +11,7 @@ from agent import check, plan
 from agent.errors import Declined, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
 from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
-from agent.workers import Outcome, Worker, spent
+from agent.workers import Outcome, Worker, spent, together
 from tools.errors import ToolError
 from tools.schema import Mapped, as_text
 
@@ -155,7 +155,8 @@ async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: di
 async def solve_each(run: Run, task: Task) -> Outcome:
     """One task an item of the list, in parallel; the results in the order of the items."""
     children = run.join_each(task)
-    await _in_window(children, lambda child: solve(run, child), 4 * run.budget.limits.parallel)
+    async with together(run, children):
+        await _in_window(children, lambda child: solve(run, child), 4 * run.budget.limits.parallel)
     held = [child for child in children if child.status != "done"]
     outcome = _held_up(held) if held else Outcome("done")
     if held and any(child.status == "done" for child in children) and outcome.status != "paused":

@@ -8,8 +8,9 @@ import contextvars
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,14 +18,16 @@ from agent import events as ev
 from agent import policy
 from agent.errors import ConfigError
 from agent.planners import Ask, Planner
-from agent.task import Answer, Decision, Status, Task, Usage
+from agent.task import FINISHED, Answer, Decision, Status, Task, Usage
 from agent.task import to_json as decision_json
+from tools import schema
 from tools.errors import ToolError
 from tools.registry import Tool
 
 if TYPE_CHECKING:
     from agent.run import Run
 
+MOST_ROWS = 128  # that a tool is given at once
 _MAX_RESULT = 16 * 2**20  # characters of text that a tool may hand back
 
 
@@ -67,17 +70,25 @@ class ToolWorker:
             return happened
         files, call = await self._allowed(run, task, args) if effect else ({}, "")
         run.emit(ev.AttemptStarted(task.id, number, self.name, self.tool.effect, call, files), synced=effect)
-        async with run.budget.slots:
-            value = await in_thread(lambda: self._called(args), run.limits.tool_seconds, self.name)
-        answer = Answer(value)
+        answer = Answer(await self._value(run, task, args))
         if effect or task.check:  # what has happened is kept before anything is made of it
             decided = ev.AttemptDecided(task.id, number, self.name, decision_json(answer), Usage())
             run.emit(decided, commit=True, synced=effect)
         return answer
 
-    def _called(self, args: dict[str, Any]) -> Any:
-        """The tool's result, such that the tree can keep it."""
-        value = self.tool.call(args)
+    async def _value(self, run: Run, task: Task, args: dict[str, Any]) -> Any:
+        """The tool's result, which it may have given already: see `together`."""
+        ahead = run.ahead.pop(task.id, None)
+        if ahead is None:
+            async with run.budget.slots:
+                return await in_thread(lambda: self._kept(self.tool.call(args)), run.limits.tool_seconds, self.name)
+        value = await ahead
+        if isinstance(value, ToolError):
+            raise value
+        return self._kept(schema.fit(value, self.tool.about.returns, f"the result of {self.name}"))
+
+    def _kept(self, value: Any) -> Any:
+        """A result such that the tree can keep it."""
         try:
             size = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))
         except (TypeError, ValueError, RecursionError) as error:
@@ -118,6 +129,45 @@ class ToolWorker:
         if kind == "null" or (kind == "string" and len(paths) == 1):
             return None if kind == "null" else paths[0]
         raise ToolError(f"{self.name} did its work, and its result was lost when the run was cut short")
+
+
+@contextlib.asynccontextmanager
+async def together(run: Run, tasks: Sequence[Task]) -> AsyncIterator[None]:
+    """Has a tool that takes many rows at once, as a micro-model does, answer for the tasks of one `each` in batches.
+
+    Each task, worked on meanwhile, then takes its own answer, or its own error, as if it had called the tool itself.
+    """
+    tool = run.tools.get(tasks[0].tool) if tasks else None
+    many = getattr(tool.run, "many", None) if tool else None
+    open_ = [task for task in tasks if task.status not in FINISHED and not any(a.ended for a in task.attempts)]
+    if tool is None or many is None or len(open_) < 2:
+        yield
+        return
+    waiting = [(task.inputs, asyncio.get_running_loop().create_future()) for task in open_]
+    run.ahead |= {task.id: answer for task, (_, answer) in zip(open_, waiting, strict=True)}
+    asking = asyncio.create_task(_ask_ahead(run, tool.name, many, waiting))
+    try:
+        yield
+    finally:
+        asking.cancel()
+        for task in open_:
+            run.ahead.pop(task.id, None)
+
+
+async def _ask_ahead(
+    run: Run, name: str, many: Callable[[Any], list[Any]], waiting: Sequence[tuple[Any, asyncio.Future[Any]]]
+) -> None:
+    for at in range(0, len(waiting), MOST_ROWS):
+        some = waiting[at : at + MOST_ROWS]
+        try:
+            async with run.budget.slots:
+                rows = [row for row, _ in some]
+                answers = await in_thread(partial(many, rows), run.limits.tool_seconds * len(some), name)
+        except ToolError as error:
+            answers = [error] * len(some)
+        for number, (_, answer) in enumerate(some):
+            missing = ToolError(f"{name} gave {len(answers)} answers to {len(some)} rows")
+            answer.set_result(answers[number] if number < len(answers) else missing)
 
 
 class PlannerWorker:

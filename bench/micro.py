@@ -1,11 +1,12 @@
 """The engine of the micro-models against llama-cpp-python's own call, and against llama.cpp with nothing around it.
 
-    python bench/micro.py [--data FOLDER] [--model FOLDER] [--rounds N] [--quick]
+    python bench/micro.py [--data FOLDER] [--model FOLDER --rows FILE] [--rounds N] [--quick]
 
-Everything runs in turns, a small piece of each at a time, on other words in every turn, and what is printed is the
+Everything runs in turns, a small piece of each at a time, on other rows in every turn, and what is printed is the
 median of the ratios within a turn: another program on the machine changes all of them alike. `--data` has
-`plurals/infl_lu.csv.gz`, without it made-up words are used; `--model` is the folder of another micro-model that reads a
-word. One thread, unless the table says otherwise.
+`plurals/infl_lu.csv.gz`, without it made-up words are used. The plural model that comes with zooid is measured;
+`--model` is the folder of one more that writes, and `--rows` what it is asked: a text a line, or an object of its
+inputs a line (.jsonl). Both may be repeated. One thread, unless the table says otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import gzip
 import hashlib
 import itertools
+import json
 import os
 import random
 import re
@@ -30,40 +32,55 @@ from typing import Any
 from common import median, table
 
 from tools.micro import Engine, MicroModel, Options, load, shipped
-from tools.micro.asker import Asker
+from tools.micro.asker import Asker, Row
 from tools.micro.llama import Session, Tuning
+from tools.micro.manifest import render
 
 FREE, PLAIN = Options(), Options(draft=False)
 LETTERS = Options(grammar='root ::= [a-zA-Z \\-\']+ "\\n"')
 AT_ONCE = 64
 
-Work = Callable[[list[str]], list[Any]]
+Work = Callable[[list[Row]], list[Any]]
 
 
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--data", type=Path, default=Path(os.environ.get("ZOOID_DATA", "../shared/data")))
-    parse.add_argument("--model", type=Path)
+    parse.add_argument("--model", type=Path, action="append", default=[])
+    parse.add_argument("--rows", type=Path, action="append", default=[])
     parse.add_argument("--rounds", type=int, default=12)
     parse.add_argument("--quick", action="store_true", help="without the table of settings and the larger model")
     ask = parse.parse_args()
-    model = load(ask.model or next(folder for folder in shipped() if folder.name == "plural"))
-    words = nouns(ask.data) or made_up()
-    calls(f"{model.name}, {model.provenance.parameters:,} parameters", model, words, ask.rounds)
-    bare("llama.cpp's own decode of the same batches", model, words, ask.rounds)
-    grammar(model, words, ask.rounds)
-    through_a_worker(model, words, ask.rounds)
+    model = load(next(folder for folder in shipped() if folder.name == "plural"))
+    rows = [{"word": word} for word in nouns(ask.data) or made_up()]
+    more = [(one, read(one, file)) for one, file in zip(map(load, ask.model), ask.rows, strict=True)]
+    for one, some in [(model, rows), *more]:
+        calls(f"{one.name}, {one.provenance.parameters:,} parameters", one, some, ask.rounds)
+        bare(f"{one.name}: llama.cpp's own decode of the same batches", one, some, ask.rounds)
+    if not more:
+        print("\nno other model was measured; --model FOLDER --rows FILE adds one")
+    grammar(model, rows, ask.rounds)
     with tempfile.TemporaryDirectory() as scratch:
+        through_a_worker(model, rows, ask.rounds, Path(scratch, "one"))
+        starting(model, rows[0], max(4, ask.rounds // 2), Path(scratch, "two"))
         if not ask.quick:
-            settings(model, words, Path(scratch), max(4, ask.rounds // 2))
+            settings(model, rows, Path(scratch), max(4, ask.rounds // 2))
             large = larger(Path(scratch, "larger"), model)
             name = f"random weights, {large.provenance.parameters:,} parameters, answers of {large.max_tokens} tokens"
-            calls(name, large, words, 3, AT_ONCE)
-            bare("the same model, llama.cpp's own decode", large, words, 3)
+            calls(name, large, rows, 3, AT_ONCE)
+            bare("the same model, llama.cpp's own decode", large, rows, 3)
         memory(model, Path(scratch, "many"))
 
 
-# -- words
+def read(model: MicroModel, file: Path) -> list[Row]:
+    """What a model is asked, from a file."""
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if file.suffix == ".jsonl":
+        return [{one.name: str(json.loads(line)[one.name]) for one in model.inputs} for line in lines]
+    return [{model.inputs[0].name: line.strip()} for line in lines]
+
+
+# -- rows
 
 
 def nouns(data: Path) -> list[str]:
@@ -87,20 +104,20 @@ def made_up() -> list[str]:
     return sorted(words, key=_digest)
 
 
-def pieces(words: list[str], rounds: int, size: int) -> Iterator[list[str]]:
-    """Other words in every turn, as far as there are any."""
+def pieces(rows: list[Row], rounds: int, size: int) -> Iterator[list[Row]]:
+    """Other rows in every turn, as far as there are any."""
     for turn in range(rounds + 1):
-        at = turn * size % max(1, len(words) - size)
-        yield words[at : at + size]
+        at = turn * size % max(1, len(rows) - size)
+        yield rows[at : at + size]
 
 
 # -- calls
 
 
-def in_turns(works: dict[str, Work], words: list[str], rounds: int, size: int) -> dict[str, list[float]]:
+def in_turns(works: dict[str, Work], rows: list[Row], rounds: int, size: int) -> dict[str, list[float]]:
     """Seconds a call by turn; the first turn warms up. Raises where two of them answer differently."""
     times: dict[str, list[float]] = {name: [] for name in works}
-    for turn, some in enumerate(pieces(words, rounds, size)):
+    for turn, some in enumerate(pieces(rows, rounds, size)):
         answers = {}
         for name, work in works.items():
             started = time.perf_counter()
@@ -129,8 +146,8 @@ def llama(model: MicroModel) -> Work:
     loaded = llama_cpp.Llama(path, n_ctx=256, n_threads=1, n_threads_batch=1, verbose=False)
     stop = [model.stop] if model.stop else []
 
-    def ask(words: list[str]) -> list[Any]:
-        made = (loaded(f"{word}\n", max_tokens=model.max_tokens, stop=stop, temperature=0) for word in words)
+    def ask(rows: list[Row]) -> list[Any]:
+        made = (loaded(render(model, row), max_tokens=model.max_tokens, stop=stop, temperature=0) for row in rows)
         return [each["choices"][0]["text"] for each in made]
 
     return ask
@@ -141,17 +158,17 @@ def asker(model: MicroModel, tuning: Tuning | None = None) -> Asker:
 
 
 def alone(model: MicroModel, options: Options, tuning: Tuning | None = None) -> Work:
-    one, name = asker(model, tuning), model.inputs[0].name
-    return lambda words: [one.answer([{name: word}], options)[0][0] for word in words]
+    one = asker(model, tuning)
+    return lambda rows: [one.answer([row], options)[0][0] for row in rows]
 
 
 def together(model: MicroModel, options: Options, tuning: Tuning | None = None) -> Work:
-    one, name = asker(model, tuning), model.inputs[0].name
-    return lambda words: [answer[0] for answer in one.answer([{name: word} for word in words], options)]
+    one = asker(model, tuning)
+    return lambda rows: [answer[0] for answer in one.answer(rows, options)]
 
 
-def calls(title: str, model: MicroModel, words: list[str], rounds: int, size: int = AT_ONCE) -> None:
-    engine, name = Engine(gpu_layers=0), model.inputs[0].name
+def calls(title: str, model: MicroModel, rows: list[Row], rounds: int, size: int = AT_ONCE) -> None:
+    engine = Engine(gpu_layers=0)
     pool = ThreadPoolExecutor(AT_ONCE)
     works: dict[str, Work] = {
         "Llama.__call__": llama(model),
@@ -159,20 +176,18 @@ def calls(title: str, model: MicroModel, words: list[str], rounds: int, size: in
         "one at a time, draft": alone(model, FREE),
         f"{AT_ONCE} in flight, no draft": together(model, PLAIN),
         f"{AT_ONCE} in flight, draft": together(model, FREE),
-        "worker, one at a time": lambda some: [engine.call(model, {name: word}).value for word in some],
-        f"worker, a list of {AT_ONCE}": lambda some: [
-            r.value for r in engine.call_many(model, [{name: w} for w in some])
-        ],
-        f"worker, {AT_ONCE} threads": lambda some: list(pool.map(lambda w: engine.call(model, {name: w}).value, some)),
+        "worker, one at a time": lambda some: [engine.call(model, row).value for row in some],
+        f"worker, a list of {AT_ONCE}": lambda some: [r.value for r in engine.call_many(model, some)],
+        f"worker, {AT_ONCE} threads": lambda some: list(pool.map(lambda row: engine.call(model, row).value, some)),
     }
     DIFFERENT.clear()
-    times = in_turns(works, words, rounds, size)
+    times = in_turns(works, rows, rounds, size)
     wanted = {"one at a time, no draft": "1.6", "one at a time, draft": "2.5", f"{AT_ONCE} in flight, draft": "4.5"}
-    base, rows = times["Llama.__call__"], []
+    base, lines = times["Llama.__call__"], []
     for each, seconds in times.items():
         ratio = median([a / b for a, b in zip(base, seconds, strict=True)])
-        rows.append([each, f"{1 / median(seconds):.0f}", f"{ratio:.2f}", wanted.get(each, ""), DIFFERENT[each]])
-    table(title, ["", "calls/s", "times", "wanted", "other answers"], rows)
+        lines.append([each, f"{1 / median(seconds):.0f}", f"{ratio:.2f}", wanted.get(each, ""), DIFFERENT[each]])
+    table(title, ["", "calls/s", "times", "wanted", "other answers"], lines)
     pool.shutdown()
     engine.close()
 
@@ -215,69 +230,96 @@ class Recorder:
         return seconds, tokens
 
 
-def bare(title: str, model: MicroModel, words: list[str], rounds: int) -> None:
-    name, rows = model.inputs[0].name, []
+def bare(title: str, model: MicroModel, rows: list[Row], rounds: int) -> None:
+    lines = []
     for label, options, size in (
         ("one at a time, no draft", PLAIN, 1), ("one at a time, draft", FREE, 1),
         ("64 in flight, no draft", PLAIN, AT_ONCE), ("64 in flight, draft", FREE, AT_ONCE),
     ):  # fmt: skip
         one, shares, speeds = asker(model), [], []
         session = one.session
-        for some in pieces(words, rounds, AT_ONCE):
+        for some in pieces(rows, rounds, AT_ONCE):
             recorder = Recorder(session)
             one.session = one.decoder.session = recorder  # type: ignore[assignment]
             habits = dict(one._habits._next)
-            _answer(one, some, name, options, size)
+            _answer(one, some, options, size)
             one.session = one.decoder.session = session
             one._habits._next = habits  # so that the same is guessed
             started = time.perf_counter()
-            _answer(one, some, name, options, size)
+            _answer(one, some, options, size)
             ours = time.perf_counter() - started
             theirs, tokens = recorder.again()
             shares.append(theirs / ours)
             speeds.append(tokens / theirs)
-        rows.append([label, f"{median(speeds):.0f}", f"{median(shares[1:]):.2f}", "0.9"])
-    table(title, ["", "its tokens/s", "our share", "wanted"], rows)
+        lines.append([label, f"{median(speeds):.0f}", f"{median(shares[1:]):.2f}", "0.9"])
+    table(title, ["", "its tokens/s", "our share", "wanted"], lines)
 
 
-def _answer(one: Asker, words: list[str], name: str, options: Options, size: int) -> None:
-    for at in range(0, len(words), size):
-        one.answer([{name: word} for word in words[at : at + size]], options)
+def _answer(one: Asker, rows: list[Row], options: Options, size: int) -> None:
+    for at in range(0, len(rows), size):
+        one.answer(rows[at : at + size], options)
 
 
 # -- what else is asked
 
 
-def grammar(model: MicroModel, words: list[str], rounds: int) -> None:
+def grammar(model: MicroModel, rows: list[Row], rounds: int) -> None:
     works = {"free": alone(model, FREE), "grammar": alone(model, LETTERS)}
     works |= {"free, 64": together(model, FREE), "grammar, 64": together(model, LETTERS)}
-    times = in_turns(works, words, rounds, AT_ONCE)
-    rows = []
+    times = in_turns(works, rows, rounds, AT_ONCE)
+    lines = []
     for bound, free in (("grammar", "free"), ("grammar, 64", "free, 64")):
         slower = median([a / b for a, b in zip(times[bound], times[free], strict=True)])
-        rows.append([bound, f"{1 / median(times[bound]):.0f}", f"{slower:.2f}", "1.5"])
-    table("within a grammar, against free", ["", "calls/s", "times slower", "at most"], rows)
+        lines.append([bound, f"{1 / median(times[bound]):.0f}", f"{slower:.2f}", "1.5"])
+    table("within a grammar, against free", ["", "calls/s", "times slower", "at most"], lines)
 
 
-def through_a_worker(model: MicroModel, words: list[str], rounds: int) -> None:
-    engine, name = Engine(gpu_layers=0), model.inputs[0].name
-    inside = alone(model, FREE)
+def _runtime(folder: Path) -> None:
+    """Has shared workers in a folder of their own."""
+    folder.mkdir()
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+
+
+def through_a_worker(model: MicroModel, rows: list[Row], rounds: int, folder: Path) -> None:
+    _runtime(folder)
+    private, shared = Engine(gpu_layers=0), Engine(gpu_layers=0, shared=True, idle=1)
     works: dict[str, Work] = {
-        "inside": inside,
-        "through the worker": lambda some: [engine.call(model, {name: word}).value for word in some],
+        "inside": alone(model, FREE),
+        "through a worker": lambda some: [private.call(model, row).value for row in some],
+        "through a shared worker": lambda some: [shared.call(model, row).value for row in some],
     }
-    times = in_turns(works, words, 4 * rounds, 16)
-    more = [1000 * (a - b) for a, b in zip(times["through the worker"], times["inside"], strict=True)]
-    rows = [[each, f"{1000 * median(seconds):.3f}"] for each, seconds in times.items()]
-    rows.append(["difference (wanted: under 0.3)", f"{median(more):.3f}"])
-    table("the worker process, ms a call", ["", "ms"], rows)
-    engine.close()
+    times = in_turns(works, rows, 4 * rounds, 16)
+    lines = []
+    for each, seconds in times.items():
+        more = median([1000 * (a - b) for a, b in zip(seconds, times["inside"], strict=True)])
+        lines.append([each, f"{1000 * median(seconds):.3f}", f"{more:.3f}", "" if each == "inside" else "0.3"])
+    table("the worker process, ms a call", ["", "ms", "more than inside", "at most"], lines)
+    private.close()
+    shared.close()
+
+
+def starting(model: MicroModel, row: Row, rounds: int, folder: Path) -> None:
+    """The first call of a process that starts a worker of its own, that starts a shared one, and that finds one."""
+    _runtime(folder)
+    times: dict[str, list[float]] = {"a private worker": [], "a shared one": [], "a shared one that is there": []}
+    for _ in range(rounds):
+        engines = [Engine(gpu_layers=0), *(Engine(gpu_layers=0, shared=True, idle=0.1) for _ in "12")]
+        for seconds, engine in zip(times.values(), engines, strict=True):
+            started = time.perf_counter()
+            engine.call(model, row)
+            seconds.append(time.perf_counter() - started)
+        for engine in engines:
+            engine.close()
+        while any(path.is_socket() for path in (folder / "zooid").iterdir()):
+            time.sleep(0.05)
+    lines = [[name, f"{1000 * median(seconds):.1f}"] for name, seconds in times.items()]
+    table("the first call of a process, ms", ["", "ms"], lines)
 
 
 QUANTISED = {"F32": 0, "F16": 1, "Q8_0": 7, "Q4_0": 2}
 
 
-def settings(model: MicroModel, words: list[str], scratch: Path, rounds: int) -> None:
+def settings(model: MicroModel, rows: list[Row], scratch: Path, rounds: int) -> None:
     """What quantisation, threads, the micro-batch, flash attention and pairs do, each against the default."""
     kinds = {name: quantised(model, scratch / name, number) for name, number in QUANTISED.items()}
     tunings = {
@@ -292,12 +334,12 @@ def settings(model: MicroModel, words: list[str], scratch: Path, rounds: int) ->
     one = {name: alone(each, PLAIN, tuning) for name, (each, tuning) in variants.items()}
     many = {name: together(each, FREE, tuning) for name, (each, tuning) in variants.items()}
     DIFFERENT.clear()
-    first, second = in_turns(one, words, rounds, 16), in_turns(many, words, rounds, AT_ONCE)
-    rows, start = [], next(iter(variants))
+    first, second = in_turns(one, rows, rounds, 16), in_turns(many, rows, rounds, AT_ONCE)
+    lines, start = [], next(iter(variants))
     for name in variants:
         ratios = [median([a / b for a, b in zip(t[start], t[name], strict=True)]) for t in (first, second)]
-        rows.append([name, *(f"{ratio:.2f}" for ratio in ratios), DIFFERENT[name]])
-    table("settings, speed against the default", ["", "one, no draft", "64, draft", "other answers"], rows)
+        lines.append([name, *(f"{ratio:.2f}" for ratio in ratios), DIFFERENT[name]])
+    table("settings, speed against the default", ["", "one, no draft", "64, draft", "other answers"], lines)
 
 
 def quantised(model: MicroModel, folder: Path, number: int) -> MicroModel:

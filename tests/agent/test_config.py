@@ -88,6 +88,7 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         max_replans = 0
         tool_seconds = 7.5
         micro_memory_mb = 8
+        micro_idle_seconds = 5
         tools = ["more", "/even/more"]
         [prices]
         m = { input = 1, output = 2.5 }

@@ -6,6 +6,7 @@ import re
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import prompts
+from agent.errors import LimitHit
+from agent.run import Run
+from agent.task import Task
+from agent.workers import MOST_ROWS
 from tests.agent.test_run import GIVE_UP, World, by_goal, call, goal, plan
 from tests.scripted import Reply
+from tools import micro_tool
+from tools.micro import Engine, shipped
 
 
 @pytest.fixture
@@ -561,3 +568,74 @@ def test_a_call_that_was_not_accepted_or_failed_is_not_made_again(world: World) 
     assert (then.code, then.root.result, sorted(sent)) == (0, "x x", ["bad", "good"])
     assert {then.task(f"root.{id}").worker for id in "ab"} == {"openai:scripted"} and not then.task("root.a").verified
     assert "lost the connection" in "".join(then.prompts) and "not accepted" in "".join(then.prompts)
+
+
+# -- a micro-model reads the items of a list as one batch
+
+
+@pytest.fixture
+def batches(world: World, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words of each batch that the plural model was given."""
+    seen: list[list[str]] = []
+    real = micro_tool.Asking.many
+
+    def many(asking: micro_tool.Asking, rows: Any) -> list[Any]:
+        seen.append([row["word"] for row in rows])
+        return real(asking, rows)
+
+    monkeypatch.setattr(micro_tool.Asking, "many", many)
+    monkeypatch.setattr(micro_tool.Asking, "__call__", lambda *_: pytest.fail("asked alone"))
+    monkeypatch.setattr(micro_tool, "_engine", Engine(gpu_layers=0))
+    world.tools.add(micro_tool.from_folder(folder) for folder in shipped() if folder.name == "plural")
+    return seen
+
+
+WORDS = ["wolf", "x" * 500, "city", "child", "box"]
+PLURALS = ["wolves", None, "cities", "children", "boxes"]
+
+
+def test_each_over_a_micro_model_is_one_batch(world: World, batches: list[list[str]]) -> None:
+    done = world.run([plan(call("p", "plural", each=WORDS, word="$item"), answer="$p"), GIVE_UP, GIVE_UP])
+    assert batches == [WORDS]
+    assert (done.task("root.p").status, done.task("root.p").result) == ("partial", PLURALS)
+    assert "more than 48 bytes" in done.task("root.p[1]").attempts[0].verdict
+    assert [len(done.task(f"root.p[{n}]").attempts) for n in (0, 2, 3, 4)] == [1] * 4
+
+
+def test_many_items_go_in_several_batches(world: World, batches: list[list[str]]) -> None:
+    words = [f"{a}{b}" for a in ("cat", "dog", "cow", "hen") for b in "bcdfghjklmnpqrstvwz" for _ in "12"]
+    steps = plan(call("p", "plural", each=words, word="$item"), answer="$p")
+    done = world.run([steps], parallel=2)
+    assert len(words) > MOST_ROWS and [len(batch) for batch in batches] == [MOST_ROWS, len(words) - MOST_ROWS]
+    assert done.task("root.p").result[-1] == "henzes" and done.code == 0
+
+
+def test_what_an_earlier_process_finished_is_not_asked_again(
+    world: World, batches: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, real = [], Run.attempt_ended
+
+    def end(run: Run, task: Task, *what: Any) -> None:
+        ended.append(task.id)
+        if len(ended) > 2:
+            raise LimitHit("stopped here")
+        real(run, task, *what)
+
+    words = [word for word in WORDS if len(word) < 50]
+    monkeypatch.setattr(Run, "attempt_ended", end)
+    world.run([plan(call("p", "plural", each=words, word="$item"), answer="$p")])
+    monkeypatch.setattr(Run, "attempt_ended", real)
+    done = world.resume()
+    assert done.root.result == [plural for plural in PLURALS if plural]
+    assert batches == [words, words[2:]]
+
+
+def test_an_error_of_the_model_is_each_items_own(world: World, batches: list[list[str]], tmp_path: Path) -> None:
+    tool = world.tools.get("plural")
+    assert tool is not None
+    asking = tool.run
+    gone = replace(asking.model, folder=tmp_path)  # type: ignore[attr-defined]
+    world.tools.add([replace(tool, about=replace(tool.about, name="lost"), run=micro_tool.Asking(gone))])
+    done = world.run([plan(call("p", "lost", each=["a", "b"], word="$item"), answer="$p"), *[GIVE_UP] * 3])
+    assert [done.task(f"root.p[{n}]").status for n in (0, 1)] == ["failed"] * 2
+    assert "cannot be read" in done.task("root.p[1]").attempts[0].verdict

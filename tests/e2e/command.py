@@ -26,7 +26,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     """The variables that the command runs under: nothing of the machine's own settings, keys or servers."""
     kept = {k: v for k, v in os.environ.items() if not re.match(r"(ZOOID|OPENAI|XDG|NO_COLOR|TERM|COLUMNS|LINES)", k)}
     folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
-    return {**kept, "HOME": str(home), "TERM": "xterm-256color", **folders, **more}
+    return {**kept, "HOME": str(home), "TERM": "xterm-256color", **folders, "ZOOID_MICRO_IDLE_SECONDS": "2", **more}
 
 
 class Piped:

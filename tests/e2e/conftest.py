@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,13 @@ from tests.e2e.command import ZOOID, Piped
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path) -> Iterator[Path]:
     if not Path(ZOOID).exists():
         pytest.fail(f"the command is not installed at {ZOOID}; install it with: pip install -e .")
     folder = tmp_path / "home"
     folder.mkdir()
-    return folder
+    yield folder
+    shutil.rmtree(folder / "cache" / "zooid" / "workers", ignore_errors=True)  # which ends them
 
 
 @pytest.fixture

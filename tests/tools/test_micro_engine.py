@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from tools.errors import ArgumentError, ModelFileError, ToolError
-from tools.micro import Engine, MicroModel, MicroResult, Options, load, pool, shipped
-from tools.micro.asker import Asker
+from tools.micro import Engine, MicroModel, MicroResult, Options, gguf, load, shipped
+from tools.micro.asker import Asker, Request, whole
 from tools.micro.draft import Draft, Habits
 from tools.micro.llama import Session, Tuning
 from tools.micro.worker import Worker, WorkerDied
@@ -83,13 +83,13 @@ def test_settings_change_no_letter(asker: Asker) -> None:
 
 def test_what_joins_later_is_answered_alike(asker: Asker) -> None:
     alone, waiting, got = plain(asker), list(enumerate(ROWS)), {}
-    running = {}
+    running: dict[Request, int] = {}
     while waiting or running:
         if waiting:
             number, row = waiting.pop(0)
             running[asker.begin([row], Options())] = number
         for request in asker.step():
-            got[running.pop(request)] = asker.result(request)[0][0]
+            got[running.pop(request)] = whole(asker.result(request))[0][0]
     assert [got[number] for number in range(len(ROWS))] == alone
     assert not asker.busy
 
@@ -277,7 +277,7 @@ def test_a_model_that_crashes_on_load(tmp_path: Path) -> None:
 
 def unchecked(folder: Path, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes) -> MicroModel:
     """A file that makes llama.cpp end the process; the check of the head, which knows it, is left out."""
-    monkeypatch.setattr(pool.gguf, "check", lambda path: None)
+    monkeypatch.setattr(gguf, "check", lambda path: None)
     whole = PLURAL.path.read_bytes()
     assert old in whole
     return edited(folder, whole.replace(old, new, 1))
@@ -376,7 +376,7 @@ def test_500_calls_at_once_with_room_for_one_model() -> None:
         assert all(pool.map(call, range(500)))
     assert most[0] == 1
     engine.close()
-    assert engine.loaded() == engine.pids() == []
+    assert (engine.loaded(), engine.pids()) == ([], [])
 
 
 def test_registered_models_cost_nothing_until_called(tmp_path: Path) -> None:
