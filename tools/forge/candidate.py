@@ -78,9 +78,10 @@ Tell = Callable[[Progress], None]
 
 
 class Candidate(Protocol):
-    """`name` is shown, such as "linear" or "gguf 0.4M"."""
+    """`name` is shown, such as "linear" or "gguf 0.5M"."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def make(self, job: Job, folder: Path, tell: Tell) -> list[Made]:
         """Trains, and writes one model a subfolder of `folder`: the most exact first, then smaller packings of it.

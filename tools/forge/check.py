@@ -11,6 +11,11 @@ from tools.forge.package import Trained
 
 def largest_difference(path: Path, trained: Trained, texts: list[str]) -> tuple[float, bool]:
     """The largest difference of a logit at the texts' ends, and whether the likeliest token was always the same."""
+    return difference(path, trained.shape, trained.weights, texts)
+
+
+def difference(path: Path, shape: network.Shape, weights: network.Weights, texts: list[str]) -> tuple[float, bool]:
+    """The same of a network that is not kept with its vocabulary."""
     import torch
 
     from tools.micro.llama import Session
@@ -21,8 +26,8 @@ def largest_difference(path: Path, trained: Trained, texts: list[str]) -> tuple[
         tokens = session.tokens(text)
         theirs: Any = session.start([tokens])[0]
         with torch.no_grad():
-            states = network.hidden(trained.weights, trained.shape, torch.tensor([tokens]))
-            ours = network.scores(trained.weights, states)[0, -1].double().numpy()
+            states = network.hidden(weights, shape, torch.tensor([tokens]))
+            ours = network.scores(weights, states)[0, -1].double().numpy()
         worst = max(worst, float(abs(ours - theirs).max()))
         same = same and int(ours.argmax()) == int(theirs.argmax())
     session.close()

@@ -137,7 +137,7 @@ class Forge:
         if "gguf" not in self.spec.candidates:
             return found, []
         try:
-            return found + _networks(replace(job, seconds=NETWORKS * job.seconds)), []
+            return found + _networks(replace(job, seconds=NETWORKS * job.seconds), self.spec.whole), []
         except ImportError as error:
             why = f"{error.name} is not installed; install it with: pip install 'zooid[forge]'"
             return found, [Skipped("gguf", why)]
@@ -237,14 +237,14 @@ OWN = "your rule"
 COMMONEST = "always the same"
 
 
-def _networks(job: Job) -> list[Candidate]:
+def _networks(job: Job, whole: bool) -> list[Candidate]:
     """Networks of the sizes that fit the rows and the time, or the one to go on from; raises ImportError."""
     for name in ("torch", "gguf", "sentencepiece"):
         importlib.import_module(name)
     if job.base:
         from tools.forge.base import FineTune
 
-        return [FineTune(job.base)]
+        return [FineTune(job.base, whole)]
     from tools.forge.decoder import sizes_for
 
     return [*sizes_for(job)]

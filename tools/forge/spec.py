@@ -25,7 +25,8 @@ class Spec:
 
     `bar` is in percent of the metric on the test part. `minutes` is the CPU time that training may take in all.
     `group` names an input whose rows stay in one part, such as the lemma of its inflected forms. `rule` is a Python
-    file with a function of the model's name: the code to beat. `base` is a model to go on from.
+    file with a function of the model's name: the code to beat. `base` is a model to go on from, by low-rank changes of
+    its matrices or, with `whole`, by all of its weights.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Spec:
     group: str = ""
     rule: Path | None = None
     base: Path | None = None
+    whole: bool = False
     candidates: tuple[str, ...] = FORMS
     doc: str = ""
     asked_as: tuple[str, ...] = ()
@@ -92,6 +94,8 @@ def _value(path: Path, name: str, value: Any) -> Any:
         return value
     if name in ("group", "doc", "licence", "source") and isinstance(value, str):
         return value
+    if name == "whole" and isinstance(value, bool):
+        return value
     raise SpecError(f"{path}: `{name}` is {value!r}; write {_wanted(name)}")
 
 
@@ -109,4 +113,5 @@ def _wanted(name: str) -> str:
         return f'a list of texts, such as ["{FORMS[0]}", "{FORMS[1]}"]' if name == "candidates" else "a list of phrases"
     if name == "inputs":
         return "a table with a line for each input that says what it is"
-    return "a number" if name in _NUMBERS else "a path" if name in _PATHS else "a text"
+    plain = dict.fromkeys(_NUMBERS, "a number") | dict.fromkeys(_PATHS, "a path") | {"whole": "true or false"}
+    return plain.get(name, "a text")
