@@ -33,9 +33,10 @@ def _group() -> typer.Typer:
     )
 
 
-app, tools_app, models_app, config_app = _group(), _group(), _group(), _group()
+app, tools_app, models_app, intents_app, config_app = _group(), _group(), _group(), _group(), _group()
 app.add_typer(tools_app, name="tools")
 app.add_typer(models_app, name="models")
+app.add_typer(intents_app, name="intents")
 app.add_typer(config_app, name="config")
 
 Json = Annotated[bool, typer.Option("--json", help="Give JSON instead of text.")]
@@ -325,7 +326,6 @@ def tools_trust(
     shelf.trust_project(_output(json), assemble.folder(workspace), forget)
 
 
-# -- micro-models
 @tools_app.command("rm")
 def tools_rm(
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A tool of yours, or one version of a model.")],
@@ -343,9 +343,9 @@ def tools_rm(
     forging.remove(_output(json), assemble.all_tools({}), assemble.forging(), name)
 
 
+# -- micro-models
 
 
-@models_app.callback(invoke_without_command=True)
 @app.command()
 def forge(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the micro-model, a tool then, is called.")],
@@ -409,6 +409,7 @@ def forge(
 _NOT_OF_SPEC = frozenset({"name", "spec", "from_", "task", "json", "quiet"})
 
 
+@models_app.callback(invoke_without_command=True)
 def models_list(context: typer.Context, json: Json = False) -> None:
     """List the micro-models: size, accuracy beside that of plain code, data and licence.
 
@@ -451,6 +452,108 @@ def doctor(workspace: Workspace = None, json: Json = False) -> int:
     from agent import doctor as examination
 
     return examination.show(_output(json), assemble.examine(_given(locals())))
+
+
+# -- what requests mean
+
+
+@intents_app.callback(invoke_without_command=True)
+def intents_list(context: typer.Context, tools: Tools = None, json: Json = False) -> None:
+    """List the tools that requests are known for, or teach, try and forget some.
+
+    A request that is known for sure goes to its tool before any planner is asked, where the tool changes nothing.
+
+    \b
+    Examples:
+      zooid intents
+      zooid intents add count_words "how many words has {text}"
+      zooid intents try "how many words has 'one two'"
+      zooid intents learn intents.csv
+      zooid intents forget count_words
+    """
+    if context.invoked_subcommand is None:
+        from agent import assemble, teach
+
+        teach.show_intents(_output(json), assemble.routes(), assemble.all_tools(_given(locals())))
+
+
+@intents_app.command("learn")
+def intents_learn(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="Rows of text and intent, .csv or .jsonl. [default: what is known already]"
+        ),
+    ] = None,
+    tools: Tools = None,
+    json: Json = False,
+) -> None:
+    """Learn from a file of examples: requests, each with its tool; an empty intent means that no single tool does it.
+
+    \b
+    Examples:
+      zooid intents learn intents.csv
+      zooid intents learn intents.jsonl --json
+      zooid intents learn
+    """
+    from agent import assemble, teach
+
+    teach.learn(_output(json), assemble.routes(), assemble.all_tools(_given(locals())), file)
+
+
+@intents_app.command("add")
+def intents_add(
+    name: ToolName,
+    phrases: Annotated[list[str], typer.Argument(metavar="PHRASE…", help="Requests; {parameter} stands for a value.")],
+    tools: Tools = None,
+    json: Json = False,
+) -> None:
+    """Say in words what a tool is asked for.
+
+    \b
+    Examples:
+      zooid intents add calculate "how much is {expression}" "work out {expression}"
+      zooid intents add list_files "what is in this folder"
+    """
+    from agent import assemble, teach
+
+    teach.add(_output(json), assemble.routes(), assemble.all_tools(_given(locals())), name, phrases)
+
+
+@intents_app.command("try")
+def intents_try(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A request.")],
+    workspace: Workspace = None,
+    tools: Tools = None,
+    json: Json = False,
+) -> None:
+    """Show which tool a request would go to, how sure that is, and what comes next. Nothing is called.
+
+    \b
+    Examples:
+      zooid intents try "how much is 12 * 12"
+      zooid intents try "what is in this folder" --json
+    """
+    from agent import assemble, teach
+
+    teach.try_text(_output(json), assemble.routes(), assemble.all_tools(_given(locals())), text)
+
+
+@intents_app.command("forget")
+def intents_forget(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The tool; none: requests that no single tool does.")],
+    json: Json = False,
+) -> None:
+    """Forget what a tool is asked for, whoever taught it.
+
+    \b
+    Examples:
+      zooid intents forget calculate
+      zooid intents forget none
+    """
+    from agent import assemble, teach
+
+    teach.forget(_output(json), assemble.routes(), name)
 
 
 # -- settings

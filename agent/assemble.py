@@ -16,18 +16,19 @@ from agent import events as ev
 from agent import plan as plans
 from agent.errors import ConfigError, Declined, NotFound, UnsoundPlan, UsageError
 from agent.planners import Ask, Planner
+from agent.routes import Routes
 from agent.run import SHOWN_TOOLS, Run
 from agent.session import Preview, Sitting, give
 from agent.store import Store
-from agent.task import ROOT, Plan, Task, Usage
+from agent.task import ROOT, Plan, PlannedTask, Task, Usage
 from agent.tree import Tree
 from tools import workspace
 from tools.registry import Broken, Registry, Tool, built_in
 
 if TYPE_CHECKING:
     from agent.doctor import Finding
-
     from agent.forging import Places
+
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
 _KEPT = _SETTINGS - {"prices", "micro_memory_mb", "micro_idle_seconds"}  # what a run remembers
@@ -50,6 +51,11 @@ def runs_folder() -> Path:
 
 def state_folder() -> Path:
     return config.paths().state
+
+
+def routes() -> Routes:
+    """What tasks are known to mean; nothing is read before it is asked."""
+    return Routes(state_folder() / "router")
 
 
 def run_id(id: str, last: bool) -> str:
@@ -198,7 +204,7 @@ def start(goal: str, inputs: dict[str, Any], at: Setup) -> Sitting:
     tools = registry(at)
     asked = planners(at.settings, tools)
     store = Store.create(runs_folder())
-    run = Run(Tree(store.run), store, tools, asked, config.limits(at.settings), _approve(at))
+    run = _run(Tree(store.run), store, tools, asked, at)
     return Sitting(run, [ev.RunStarted(ROOT, goal, inputs, str(at.root), kept(at.settings))], _warnings(at, tools))
 
 
@@ -210,7 +216,7 @@ def resume(id: str, flags: Mapping[str, Any], answer: str | None) -> Sitting:
         known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}  # of this version
         at = setup({**known, **flags, "workspace": tree.workspace})
         tools = registry(at)
-        run = Run(tree, store, tools, planners(at.settings, tools), config.limits(at.settings), _approve(at))
+        run = _run(tree, store, tools, planners(at.settings, tools), at)
         opening: list[ev.Event] = [ev.RunResumed(ROOT, kept(at.settings))]
         if answer is not None:
             opening.append(give(run, answer))
@@ -218,6 +224,12 @@ def resume(id: str, flags: Mapping[str, Any], answer: str | None) -> Sitting:
     except BaseException:
         store.close()
         raise
+
+
+def _run(tree: Tree, store: Store, tools: Registry, asked: Sequence[Planner], at: Setup) -> Run:
+    known = routes()
+    limits, approve = config.limits(at.settings), _approve(at)
+    return Run(tree, store, tools, asked, limits, approve, listeners=[known.listener(tree)], routes=known)
 
 
 def _approve(at: Setup) -> Any:
@@ -229,6 +241,10 @@ def preview(goal: str, inputs: dict[str, Any], at: Setup) -> Preview:
     import asyncio
 
     tools = registry(at)
+    choice = routes().choose(goal, inputs, tools)
+    if choice:
+        call = PlannedTask("a", goal, choice.tool.name, choice.args)
+        return Preview(choice.why, Plan([call], "$a"), Usage(), {})
     planner = planners(at.settings, tools)[0]
     return asyncio.run(_preview(Task(ROOT, goal, inputs=inputs), planner, tools, config.limits(at.settings)))
 
@@ -236,7 +252,7 @@ def preview(goal: str, inputs: dict[str, Any], at: Setup) -> Preview:
 async def _preview(task: Task, planner: Planner, tools: Registry, limits: Any) -> Preview:
     from agent.router import Router
 
-    fitting = [tool for _, tool in Router(tools).rank(task.goal)][:SHOWN_TOOLS]
+    fitting = [tool for _, tool in Router(tools, routes().said()).rank(task.goal)][:SHOWN_TOOLS]
     ask, usage = Ask(task.goal, task.inputs, fitting, max_tasks=limits.width), Usage()
     try:
         for left in range(limits.replans, -1, -1):
@@ -296,6 +312,14 @@ def own_tools(project: bool) -> Path:
     return trust.tools_folder(folder(None))
 
 
+def forging() -> Places:
+    """Where the forge keeps things."""
+    from agent.forging import Places
+
+    known = config.paths()
+    return Places(known.tools, known.cache / "forge", known.runs, known.state / "removed")
+
+
 def places() -> dict[str, Path]:
     """Where things are kept."""
     from tools import trust
@@ -310,11 +334,3 @@ def places() -> dict[str, Path]:
         "project's tools": trust.tools_folder(here),
         "trusted projects": trust.record_file(),
     }
-def forging() -> Places:
-    """Where the forge keeps things."""
-    from agent.forging import Places
-
-    known = config.paths()
-    return Places(known.tools, known.cache / "forge", known.runs, known.state / "removed")
-
-

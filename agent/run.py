@@ -18,6 +18,7 @@ from agent.errors import LimitHit, Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
 from agent.policy import Approve, Verdict
 from agent.router import Router
+from agent.routes import Routes
 from agent.solve import solve
 from agent.store import Store, now
 from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, Usage, planned
@@ -51,6 +52,7 @@ class Run:
     approve: Approve = "ask"
     person: Person | None = None  # None: the run pauses where one is needed
     listeners: list[Listener] = field(default_factory=list)
+    routes: Routes | None = None  # what a person and the record have taught
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits)
@@ -60,7 +62,7 @@ class Run:
 
     @cached_property
     def _ranked(self) -> Callable[[str], list[Tool]]:
-        router = Router(self.tools)
+        router = Router(self.tools, self.routes.said() if self.routes else {})
         return lru_cache(maxsize=64)(lambda text: [tool for _, tool in router.rank(text)])
 
     # -- the record

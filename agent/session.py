@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import sys
 import time
@@ -65,7 +66,11 @@ def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
         raise
     finally:
         run.store.close()
-    return show(run, output, file, code, failure, time.monotonic() - started)
+    code = show(run, output, file, code, failure, time.monotonic() - started)
+    if run.routes is not None:  # the answer is there: learning from what was done may take its time
+        with contextlib.suppress(PersonError, ImportError):
+            run.routes.catch_up()
+    return code
 
 
 async def _until_it_rests(run: Run, watcher: view.View, output: Output) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from agent import check, plan
 from agent.errors import Declined, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
 from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
-from agent.workers import Outcome, Worker, spent, together
+from agent.workers import Outcome, ToolWorker, Worker, spent, together
 from tools.errors import ToolError
 from tools.schema import Mapped, as_text
 
@@ -72,7 +72,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
 def _may_go_on(run: Run, task: Task, worker: Worker, number: int, outcome: Outcome) -> bool:
     """Whether a worker gets another try: a tool does what it did before, and an earlier process may have moved on."""
     following = task.attempt(number + 1)
-    if worker.name == task.tool or (following and following.worker != worker.name):
+    if isinstance(worker, ToolWorker) or (following and following.worker != worker.name):
         return False
     return outcome.status == "running" or outcome.mends <= run.budget.limits.replans
 

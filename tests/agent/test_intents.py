@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
+from agent.classifiers import train_linear  # noqa: E402
 from agent.errors import NotFound, StorageError, UsageError  # noqa: E402
-from agent.intents import Example, IntentRouter, Matrix, Vocabulary, from_record, read_examples, train_linear  # noqa: E402
-from agent.task import Attempt, Task  # noqa: E402
-from agent.tree import Tree  # noqa: E402
+from agent.features import Matrix, Vocabulary  # noqa: E402
+from agent.intents import Example, IntentRouter, _bar_alone, _told_from  # noqa: E402
 
 _ASKED = {
     "weather": "will it {} in {}|is {} coming to {}|do I need a coat for {} in {}|how {} does it get in {}",
@@ -125,44 +124,39 @@ def test_the_linear_member_separates_what_can_be_separated() -> None:
     assert np.allclose(alone[:, 0], table[:, 0], atol=1e-5)
 
 
-def test_examples_are_read_from_jsonl_and_csv(tmp_path: Path) -> None:
-    rows = [("put it off, please", "later"), ("naïve?", None)]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": t, "intent": i}) + "\n" for t, i in rows))
-    (tmp_path / "a.csv").write_text('text,intent\n"put it off, please",later\nnaïve?,\n', encoding="utf-8")
-    assert read_examples(tmp_path / "a.jsonl") == read_examples(tmp_path / "a.csv") == rows
+def test_a_choice_is_made_alone_only_where_that_was_shown_to_be_right(router: IntentRouter) -> None:
+    assert router.sure.alone > 1  # too few validation texts to show anything
+    chance, right = np.linspace(1, 0, 200), np.arange(200) < 100
+    inside = np.zeros(200, bool)
+    alone = _bar_alone(chance, right, inside)
+    taken = chance >= alone
+    assert right[taken].mean() >= 0.97 and taken.sum() > 100
+    assert _bar_alone(chance, ~right, inside) > 1
+    assert _bar_alone(chance[:20], right[:20], inside[:20]) > 1  # too few to show it
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.csv", b""),
-        ("a.csv", b"text,intent\n"),
-        ("a.csv", b"words,label\nhello,a\n"),
-        ("a.csv", b"text,intent\n\xff\xfe,a\n"),
-        ("a.jsonl", b"{"),
-        ("a.jsonl", b'["text"]\n'),
-        ("a.jsonl", b'{"text": 3, "intent": "a"}\n'),
-        ("a.jsonl", b'{"text": "x", "intent": 4}\n'),
-    ],
-)
-def test_files_that_hold_no_examples_are_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UsageError, match=name):
-        read_examples(tmp_path / name)
-    with pytest.raises(UsageError, match="missing"):
-        read_examples(tmp_path / "missing.csv")
+def test_the_likeliest_intents_are_named_in_order(router: IntentRouter) -> None:
+    first, *others = router.ranked("will it snow in Lisbon", 3)
+    assert first.intent == "weather" and len(others) == 2
+    assert [one.confidence for one in (first, *others)] == sorted(
+        (o.confidence for o in (first, *others)), reverse=True
+    )
 
 
-def test_only_what_passed_its_check_is_learnt_from() -> None:
-    tree = Tree("r")
+def test_an_intent_is_told_from_the_examples_most_like_it() -> None:
+    texts = [f"number {n} of many others" for n in range(3000)] + ["play the old song again"]
+    vocabulary = Vocabulary.of([*texts, "play a song"], 1)
+    size = len(vocabulary.rows)
+    picked, weight = _told_from(Matrix.of(vocabulary, texts), Matrix.of(vocabulary, ["play a song"]), size)
+    assert len(picked) == len(weight) == 2500 and 3000 in picked[:1500]
+    assert weight.sum() == pytest.approx(3001) and len(set(picked.tolist())) == 2500
 
-    def task(id: str, verdict: str, verified: bool, goal: str = "count the words", tool: str = "count_words") -> None:
-        attempts = [Attempt(1, "code", verdict, ended=True)]
-        tree.tasks[id] = Task(id, goal, tool=tool, verified=verified, attempts=attempts)
 
-    task("good", "verified", True)
-    task("unchecked", "unverified", False)
-    task("failed", "failed: 3 is not 4", False)
-    task("wordless", "verified", True, "count_words(text='a')")
-    task("planned", "verified", True, tool="")
-    assert list(from_record([tree])) == [("count the words", "count_words")]
+def test_a_product_is_the_same_for_few_texts_and_for_many() -> None:
+    texts = [text for text, _ in examples()] * 8
+    vocabulary = Vocabulary.of(texts, 1)
+    x, table = Matrix.of(vocabulary, texts), np.random.default_rng(0).normal(size=(len(vocabulary.rows), 5))
+    some = np.array([3, 0, 77])
+    assert np.allclose(x.times(table)[some], x.part(some).times(table), atol=1e-4)
+    joined = x.part(some).join(x.part(some[:1]))
+    assert len(joined) == 4 and (joined.times(table)[3] == x.part(some).times(table)[0]).all()

@@ -71,6 +71,20 @@ def test_words_that_mean_the_same_find_a_tool_that_does_not_say_them() -> None:
     assert "remove_directory" in [tool.name for _, tool in Router(tools).rank("wipe that folder out")[:12]]
 
 
+def test_a_tool_is_found_by_words_that_are_used_alike_though_none_is_shared() -> None:
+    def getHostName() -> str:
+        """Return what it is called."""
+        return ""
+
+    def zap(path: str) -> str:
+        """Shred a document beyond recovery."""
+        return path
+
+    tools = [*TOOLS, from_function(getHostName, "test"), from_function(zap, "test")]
+    for text, name in (("which computer am I on", "getHostName"), ("destroy my papers for good", "zap")):
+        assert name in [tool.name for _, tool in Router(tools).rank(text)[:12]]
+
+
 def test_a_router_of_the_built_in_tools_is_made_in_milliseconds() -> None:
     times = []
     for _ in range(5):
