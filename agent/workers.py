@@ -179,10 +179,11 @@ class PlannerWorker:
 
     async def attempt(self, run: Run, task: Task, number: int, last: Outcome) -> Decision:
         run.emit(ev.AttemptStarted(task.id, number, self.name))
+        shown = self.name != "embedded"  # which reads the registry itself, and for which ranking would be lost time
         ask = Ask(
             goal=task.goal,
             inputs=task.inputs,
-            tools=run.fitting(task, last.latest),
+            tools=run.fitting(task, last.latest) if shown else [],
             may_plan=run.budget.may_plan(task),
             results=last.latest,
             notes=last.notes,
