@@ -72,6 +72,47 @@ Tools = Annotated[list[Path] | None, typer.Option(metavar="DIR", help="A folder 
 GpuLayers = Annotated[
     int | None, typer.Option(min=-1, metavar="N", help="Layers of a GGUF that go to the GPU; -1: all, 0: none.")
 ]
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="What the micro-model, a tool then, is called.")]
+ExamplesFile = Annotated[
+    Path | None, typer.Option("--examples", metavar="FILE", help="Rows of input and output: .csv, .tsv or .jsonl.")
+]
+SpecFile = Annotated[Path | None, typer.Option("--spec", metavar="FILE", help="A .toml file that says all of this.")]
+FromRuns = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="RUN", help="Examples from the record of a run; may be repeated; all: every run."),
+]
+RepeatedTask = Annotated[
+    str, typer.Option("--task", metavar="TEXT", help="With --from: the repeated task that is meant, by words of it.")
+]
+TestFile = Annotated[
+    Path | None, typer.Option("--test", metavar="FILE", help="Rows to measure on, instead of a tenth of the examples.")
+]
+ModelKind = Annotated[
+    Literal["classify", "generate", "extract"] | None,
+    typer.Option("--kind", help="What it does. [default: as the rows look]"),
+]
+Metric = Annotated[
+    Literal["accuracy", "macro-f1"] | None, typer.Option("--metric", help="What the figures count. [default: accuracy]")
+]
+Bar = Annotated[
+    float | None, typer.Option("--bar", min=0, max=100, metavar="PERCENT", help="Below this nothing is registered.")
+]
+Minutes = Annotated[
+    float | None, typer.Option("--minutes", min=0.1, metavar="N", help="CPU time that training may take. [default: 10]")
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same model. [default: 1]")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, metavar="N", help="Threads to train with. [default: 1]")
+]
+OwnRule = Annotated[
+    Path | None, typer.Option("--rule", metavar="FILE.py", help="Code of yours to beat: a function called NAME.")
+]
+BaseModel = Annotated[
+    Path | None,
+    typer.Option("--base", metavar="FILE", help="A model to go on from: a GGUF, or a folder of safetensors."),
+]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, or a beginning of its id that is its own.")]
 ToolName = Annotated[str, typer.Argument(metavar="NAME", help="The tool.")]
 
@@ -348,42 +389,20 @@ def tools_rm(
 
 @app.command()
 def forge(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the micro-model, a tool then, is called.")],
-    examples: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows of input and output: .csv, .tsv or .jsonl.")
-    ] = None,
-    spec: Annotated[Path | None, typer.Option(metavar="FILE", help="A .toml file that says all of this.")] = None,
-    from_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from", metavar="RUN", help="Examples from the record of a run; may be repeated; all: every run."
-        ),
-    ] = None,
-    task: Annotated[
-        str, typer.Option(metavar="TEXT", help="With --from: the repeated task that is meant, by words of it.")
-    ] = "",
-    test: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows to measure on, instead of a tenth of the examples.")
-    ] = None,
-    kind: Annotated[
-        Literal["classify", "generate", "extract"] | None,
-        typer.Option(help="What it does. [default: as the rows look]"),
-    ] = None,
-    metric: Annotated[Literal["accuracy", "macro-f1"] | None, typer.Option(help="What the figures count.")] = None,
-    bar: Annotated[
-        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Below this nothing is registered.")
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(min=0.1, metavar="N", help="CPU time that training may take. [default: 10]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="The same seed gives the same model.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to train with. [default: 1]")] = None,
-    rule: Annotated[
-        Path | None, typer.Option(metavar="FILE.py", help="Code of yours to beat: a function called NAME.")
-    ] = None,
-    base: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A model to go on from: a GGUF, or a folder of safetensors.")
-    ] = None,
+    name: ModelName,
+    examples: ExamplesFile = None,
+    spec: SpecFile = None,
+    from_: FromRuns = None,
+    task: RepeatedTask = "",
+    test: TestFile = None,
+    kind: ModelKind = None,
+    metric: Metric = None,
+    bar: Bar = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    rule: OwnRule = None,
+    base: BaseModel = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:

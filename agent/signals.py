@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE = 1.5  # seconds that a run may take to come to rest
@@ -31,10 +32,7 @@ def handled(stop: Callable[[int], None], farewell: Callable[[], None]) -> Iterat
 
     watchdog = threading.Timer(_GRACE, lambda: end(seen[0]))
     watchdog.daemon = True
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, take)
+    before = _taken(take)
     try:
         yield
     finally:
@@ -51,12 +49,18 @@ def raised() -> Iterator[None]:
     def take(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, take)
+    before = _taken(take)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _taken(take: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
+    """Has `take` get the signals that are not ignored; who got them before."""
+    before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, take)
+    return before
