@@ -148,26 +148,27 @@ def _shipped() -> Iterator[Tool | Broken]:
 
 
 def planners(settings: config.Settings, tools: Registry) -> list[Planner]:
-    """The planners that are asked for; with `auto` the one that there is something for."""
-    return [_planner(name, settings, tools) for name in settings.planners or (_automatic(settings),)]
+    """The planners that are asked for; with `auto` the embedded one, and after it the one there is something for."""
+    names = settings.planners or _automatic(settings)
+    return [_planner(name, settings, tools, alone=name == names[-1]) for name in names]
 
 
-def _automatic(settings: config.Settings) -> str:
+def _automatic(settings: config.Settings) -> tuple[str, ...]:
     if settings.model_path and settings.origins.get("model_path", "").startswith("flag"):
-        return "local"
+        return "embedded", "local"
     if config.api_key(settings):
-        return "openai"
-    return "local" if settings.model_path else "embedded"
+        return "embedded", "openai"
+    return ("embedded", "local") if settings.model_path else ("embedded",)
 
 
-def _planner(name: str, settings: config.Settings, tools: Registry) -> Planner:
+def _planner(name: str, settings: config.Settings, tools: Registry, alone: bool) -> Planner:
     if name == "openai":
         return _openai(settings)
     if name == "local":
         return _local(settings)
     from agent.planners.embedded import EmbeddedPlanner
 
-    return EmbeddedPlanner(tools)
+    return EmbeddedPlanner(tools, alone=alone)
 
 
 def _openai(settings: config.Settings) -> Planner:
@@ -245,14 +246,20 @@ def preview(goal: str, inputs: dict[str, Any], at: Setup) -> Preview:
     if choice:
         call = PlannedTask("a", goal, choice.tool.name, choice.args)
         return Preview(choice.why, Plan([call], "$a"), Usage(), {})
-    planner = planners(at.settings, tools)[0]
-    return asyncio.run(_preview(Task(ROOT, goal, inputs=inputs), planner, tools, config.limits(at.settings)))
+    task, limits, asked = Task(ROOT, goal, inputs=inputs), config.limits(at.settings), planners(at.settings, tools)
+    for planner in asked[:-1]:
+        try:
+            return asyncio.run(_preview(task, planner, tools, limits))
+        except Declined:
+            pass  # the next one may know
+    return asyncio.run(_preview(task, asked[-1], tools, limits))
 
 
 async def _preview(task: Task, planner: Planner, tools: Registry, limits: Any) -> Preview:
     from agent.router import Router
 
-    fitting = [tool for _, tool in Router(tools, routes().said()).rank(task.goal)][:SHOWN_TOOLS]
+    shown = planner.name != "embedded"
+    fitting = [tool for _, tool in Router(tools, routes().said()).rank(task.goal)][:SHOWN_TOOLS] if shown else []
     ask, usage = Ask(task.goal, task.inputs, fitting, max_tasks=limits.width), Usage()
     try:
         for left in range(limits.replans, -1, -1):
@@ -288,11 +295,12 @@ def all_tools(flags: Mapping[str, Any]) -> Registry:
 
 def model_folders(tools: Registry) -> list[Path]:
     """The folders of the micro-models that come with zooid and of the person's own."""
+    from agent.planners.embedded.network import models
     from tools.micro import shipped
 
     own = [Path(tool.source) for tool in tools if tool.kind == "micro" and tool.source != "built-in"]
     broken = [Path(broken.source) for broken in tools.broken if Path(broken.source, "manifest.toml").is_file()]
-    return [*shipped(), *own, *broken]
+    return [*shipped(), *models(), *own, *broken]
 
 
 def examine(flags: Mapping[str, Any]) -> Iterator[Finding]:

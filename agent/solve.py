@@ -36,7 +36,7 @@ async def solve(run: Run, task: Task) -> Task:
 
 async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcome:
     """Let one worker go on for as long as it looks at results or mends its plan."""
-    last = Outcome(blocked=best.blocked if best.worker else "")
+    last = Outcome(blocked=best.blocked if best.worker and not best.declined else "")
     for _ in range(run.budget.limits.looks):
         last = await attempt(run, task, worker, last)
         best = max(best, last, key=_rank)
@@ -60,7 +60,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
         return Outcome("paused", worker=worker.name, blocked=str(pause))
     except (ToolError, UnsoundPlan, Declined) as error:
         outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
-        outcome.refused = isinstance(error, Refused)
+        outcome.refused, outcome.declined = isinstance(error, Refused), isinstance(error, Declined)
     outcome.worker = worker.name
     if outcome.status == "paused":
         return outcome

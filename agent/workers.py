@@ -41,6 +41,7 @@ class Outcome:
     worker: str = ""
     blocked: str = ""
     refused: bool = False  # by a person or the policy: nobody else may try
+    declined: bool = False  # by a planner that is not sure: the next one need not hear of it
     again: bool = False  # the same worker should go on: to look at results, or to mend its plan
     scope: dict[str, Any] = field(default_factory=dict)  # every result of the task's plans, by id
     latest: dict[str, Any] = field(default_factory=dict)  # those of the last plan

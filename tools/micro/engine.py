@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -115,7 +116,7 @@ class Engine:
         self.unload_idle(0)
 
     def __del__(self) -> None:
-        if hasattr(self, "_pool"):
+        if hasattr(self, "_pool") and sys is not None and not sys.is_finalizing():  # else `close_all` has been here
             self.close()
 
     def _results(

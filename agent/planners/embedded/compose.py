@@ -62,6 +62,10 @@ class Composer(Mains):
 
     def read(self) -> list[Call]:
         """The steps of the goal in order, as calls; empty where nothing was understood."""
+        return self.readings()[0]
+
+    def readings(self) -> list[list[Call]]:
+        """Several readings of the goal, the one that explains most for what it costs first."""
         cuts = split.boundaries(self.tokens)
         beams: dict[int, list[tuple[float, list[Call]]]] = {0: [(0.0, [])]}
         for end in cuts[1:]:
@@ -77,7 +81,7 @@ class Composer(Mains):
                         call.span = (start, end)
                     options += [(score + self.gain(call) - COST_STEP, [*calls, call]) for call in found[:BEAM]]
             beams[end] = sorted(options, key=lambda option: -option[0])[:BEAM]
-        return self._written_down(beams[cuts[-1]][0][1])
+        return [self._written_down(calls) for _, calls in beams[cuts[-1]]]
 
     def _written_down(self, calls: list[Call]) -> list[Call]:
         """A file announced in a sentence of its own, `make summary.md. It should have …`, holds what follows."""

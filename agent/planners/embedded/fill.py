@@ -103,11 +103,16 @@ def enum_value(param: Param, tokens: Iterable[Token]) -> Any:
     """The option that the words name; None where they name none."""
     words = [token.canon for token in tokens]
     for option in param.schema["enum"]:
-        canon = " ".join(canons(str(option)))
-        for word in words:
-            if word in (canon, stem(f"{canon}case")):
-                return option
+        if any(word in _option_words(str(option)) for word in words):
+            return option
     return None
+
+
+@cache
+def _option_words(option: str) -> tuple[str, str]:
+    """The canonical words that name an option: `upper`, and `uppercase`."""
+    canon = " ".join(canons(option))
+    return canon, stem(f"{canon}case")
 
 
 def flag_value(param: Param, tokens: Iterable[Token]) -> bool | None:
