@@ -1,4 +1,4 @@
-"""The embedded planner, code alone beside code with networks: each stage on held-out goals, and whole sets of goals.
+"""The embedded planner, code alone beside code with micro-models: each stage on held-out goals, and sets of goals.
 
     python bench/planner.py [--count N] [--seed N] [--sets NAME,… | --sets ""] [--models FOLDER]
 
@@ -30,6 +30,7 @@ sys.path.insert(0, str(HERE.parent))
 from agent import events as ev  # noqa: E402
 from agent.planners import Ask  # noqa: E402
 from agent.planners.embedded import EmbeddedPlanner  # noqa: E402
+from agent.planners.embedded.network import MODELS  # noqa: E402
 from agent.planners.embedded.rows import Maker, core, registry, sample  # noqa: E402
 from agent.run import Run  # noqa: E402
 from agent.store import Store  # noqa: E402
@@ -41,6 +42,7 @@ from tools.registry import Registry  # noqa: E402
 from tools.schema import as_text  # noqa: E402
 
 KINDS = ("code", "network")
+BESIDE = "beside"  # with micro-models, and a large planner after it that gets what it is not sure of
 
 
 @dataclass
@@ -66,7 +68,7 @@ def stages(count: int, seed: int, models: Path | None) -> None:
     tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
     for goal, wanted in sample(maker, count):
         part = "held-out tools" if own & set(goal.tools) else "built-in tools"
-        for kind in KINDS:
+        for kind in (*KINDS, BESIDE):
             planner = planners[kind]
             plan, sure, _ = planner.read(Ask(goal.text))
             acts = plan is not None and sure >= planner.needed(plan)
@@ -89,10 +91,10 @@ def stages(count: int, seed: int, models: Path | None) -> None:
         "in 3",
     ]
     parts = ["built-in tools", "held-out tools", "all"]
-    rows = [[f"{part}: {name}", *(tallies[k, part].shown(name) for k in KINDS)] for part in parts for name in names]
-    table(
-        "Stages on held-out wordings, % right", ["", "code", "with networks"], [r for r in rows if r[1:] != ["-", "-"]]
-    )
+    kinds = (*KINDS, BESIDE)
+    rows = [[f"{part}: {name}", *(tallies[k, part].shown(name) for k in kinds)] for part in parts for name in names]
+    rows = [row for row in rows if set(row[1:]) != {"-"}]
+    table("Stages on held-out wordings, % right", ["", "code", "with models", "beside a large planner"], rows)
 
 
 def grade(tally: Tally, plan: Plan | None, wanted: list[Any], acts: bool) -> None:
@@ -124,8 +126,9 @@ def steps(tally: Tally, kind: str, planner: EmbeddedPlanner, maker: Maker, goal:
 
 
 def made(tools: Registry, models: Path | None) -> dict[str, EmbeddedPlanner]:
-    with_networks = EmbeddedPlanner(tools, models=models) if models else EmbeddedPlanner(tools)
-    return {"code": EmbeddedPlanner(tools, network=False), "network": with_networks}
+    place = models or MODELS
+    both, beside = EmbeddedPlanner(tools, models=place), EmbeddedPlanner(tools, alone=False, models=place)
+    return {"code": EmbeddedPlanner(tools, network=False), "network": both, BESIDE: beside}
 
 
 # -- sets of goals
@@ -142,7 +145,7 @@ def whole(names: list[str], root: Path, models: Path | None, verbose: bool) -> N
             done = [one(goal, file, planners[kind], tools, verbose) for goal in read(file)]
             cells += [f"{sum(right for right, _ in done)} of {len(done)}", f"{median([s for _, s in done]):.2f}"]
         rows.append(cells)
-    table("Goals met (declined, where undoable)", ["", "code", "median s", "with networks", "median s"], rows)
+    table("Goals met (declined, where undoable)", ["", "code", "median s", "with models", "median s"], rows)
 
 
 def write_rows(names: list[str], root: Path, out: Path) -> None:

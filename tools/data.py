@@ -272,7 +272,7 @@ def sort_rows(path: Path, by: str, descending: bool = True, count: int = 10) -> 
     """Sort the rows of a CSV table by a column and give the first few: the top, or the bottom.
 
     Asked as: top … rows by; the … rows with the highest; rows of … sorted by; sort … by; the rows with the lowest …;
-        the … largest by; row with the biggest …; order the table … by
+        the … largest by; row with the biggest …; order the table … by; which … has the highest; which … has the lowest
 
     Effect: read
 

@@ -304,7 +304,7 @@ def word_frequencies(text: str, top: int = 10) -> dict[str, int]:
     """Find the most common words of a text and how often each occurs.
 
     Asked as: the most common words in …; the most frequent words of …; word frequencies of …; top … words in; how
-        often each word occurs in …; the most used words of …; commonest words in …
+        often each word occurs in …; the most used words of …; commonest words in …; which word … most frequent in
 
     Args:
         text: the text.

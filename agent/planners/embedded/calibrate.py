@@ -24,7 +24,7 @@ from agent.planners.embedded.judge import CALIBRATION, SURE, Judge, choose, feat
 from agent.planners.embedded.network import MODELS
 from agent.planners.embedded.rows import Maker, core, sample
 
-WANTED = {"alone": 0.92, "writing": 0.94, "beside": 0.975}  # the share that must be right above each bar
+WANTED = {"alone": 0.92, "writing": 0.94, "beside": 0.985}  # the share that must be right above each bar
 LEVELS = (0.3, 0.5, 0.7, 0.9)
 RIDGE = 1e-2
 

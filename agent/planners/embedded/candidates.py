@@ -184,7 +184,15 @@ def explained_by(words: list[Token], calls: list[Call], mentions: list[Mention])
     asked = {words[p].canon for call in calls for p in call.head}
     explained |= {n for n, token in enumerate(words) if token.canon in asked}
     used = {call.tool.name for call in calls}
+    explained |= _in_names(words, explained)
     return explained.union(*(m.places for m in mentions if m.tool.name in used))
+
+
+def _in_names(words: list[Token], explained: frozenset[int]) -> frozenset[int]:
+    """The places of words that stand in the name of a file which is used: `the February log` for log/february.txt."""
+    names = " ".join(words[n].lower for n in explained if re.search(r"\w[./]\w", words[n].text))
+    parts = set(re.findall(r"[a-z]{3,}", names))
+    return frozenset(n for n, token in enumerate(words) if token.kind == "word" and token.lower in parts)
 
 
 def _name(entity: Entity) -> str:

@@ -18,6 +18,7 @@ from agent.planners.embedded.reading import (
     COST_IMPLIED,
     COST_SIGNATURE,
     COST_STEP,
+    COST_TURNED,
     DEPTH,
     POINTERS,
     Call,
@@ -167,6 +168,8 @@ class Composer(Mains):
     def _build(self, mention: Mention, rest: tuple[int, ...]) -> Call | None:
         """The call that a mention asks for, its arguments filled from the other tokens; None where one is missing."""
         cost = COST_CALL + max(0.0, len(mention.places) - mention.weight)
+        if {"which", "who"} & {self.tokens[p].lower for p in rest[:1]} and fill.numeric(mention.tool.about.returns):
+            cost += COST_TURNED  # it is asked for a thing, not for a number
         call = Call(mention.tool, places=mention.places, cost=cost, head=mention.places, postfix=mention.postfix)
         left = [p for p in rest if p not in mention.places]
         main = fill.main_params(mention.tool)

@@ -167,9 +167,12 @@ def _folders(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity
             yield Entity("folder", name, frozenset([n, n + 1] if after == "folder" else [n]))
 
 
+_SAID = frozenset("numbers totals sums results counts figures values amounts answers".split())
+
+
 def _numbers(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]:
     for n, token in enumerate(tokens):
-        if token.number is not None and not (token.lower == "one" and not _counts(tokens, n)):
+        if token.number is not None and not _points(tokens, n):
             percent = n + 1 < len(tokens) and tokens[n + 1].canon == "percent"
             value = token.number
             if n and tokens[n - 1].text in "-−" and (n < 2 or tokens[n - 2].kind == "word") and token.kind == "number":
@@ -178,6 +181,14 @@ def _numbers(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity
             yield Entity("decimals" if _decimals(tokens, n) else "number", value, places, percent=percent)
         elif token.ordinal is not None and token.canon != "first":
             yield Entity("number", token.ordinal, frozenset([n]))
+
+
+def _points(tokens: list[Token], n: int) -> bool:
+    """Whether a word for a number points to what was said before: `which one`, `between the two`."""
+    if tokens[n].lower == "one":
+        return not _counts(tokens, n)
+    ends = n + 1 >= len(tokens) or tokens[n + 1].kind == "punct" or tokens[n + 1].lower in _SAID
+    return tokens[n].lower == "two" and n > 0 and tokens[n - 1].lower in ("the", "those", "these") and ends
 
 
 def _counts(tokens: list[Token], n: int) -> bool:

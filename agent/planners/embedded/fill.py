@@ -115,10 +115,15 @@ def _option_words(option: str) -> tuple[str, str]:
     return canon, stem(f"{canon}case")
 
 
+_UPWARDS = frozenset({"smallest", "fewest", "oldest", "ascending"})
+
+
 def flag_value(param: Param, tokens: Iterable[Token]) -> bool | None:
-    """True where the words name the flag."""
+    """True where the words name the flag, False where they name the contrary of `descending`."""
     wanted = canons(param.name.replace("_", " "))
     words = {token.canon for token in tokens}
+    if param.name == "descending" and words & _UPWARDS:
+        return False
     return True if wanted and set(wanted) <= words else None
 
 

@@ -51,8 +51,14 @@ class Mains(Sides):
         call.guessed |= places if len(best) > 3 else frozenset()
         self._put(call, param, role, value)
         call.places |= places
+        call.borrowed |= self._named_as(value)
         call.cost += cost + self._displaced(mention, value)
         return True
+
+    def _named_as(self, value: Any) -> frozenset[int]:
+        """Where a file that is used is named, wherever in the goal that is: `… It is all in sales.csv.`"""
+        path = value.args.get("path") if isinstance(value, Call) else value
+        return frozenset[int]().union(*(e.places for e in self._elsewhere("path") if e.value == path))
 
     def _displaced(self, mention: Mention, value: Any) -> float:
         """What it costs that a nested call stands on the wrong side of the words for the work, or apart from them."""

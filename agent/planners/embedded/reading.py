@@ -31,7 +31,8 @@ COST_SIGNATURE = 0.2  # a tool that only what it takes speaks for
 
 POINTERS = frozenset(
     """it its them they their that this these those result results number numbers total count counts list answer sum
-    value values output average both one ones each former figure amount verdict that's what's same rest left""".split()
+    value values output average both two one ones each former figure amount verdict that's what's same rest
+    left""".split()
 )
 SINKS = frozenset("to into in as called named under at".split())
 

@@ -26,7 +26,8 @@ class Sides(Reading):
             self._set(call, param, None if value == param.default else value, frozenset())
             call.places |= named
         elif role == "flag":
-            self._set(call, param, fill.flag_value(param, tokens) or None, frozenset())
+            flag = fill.flag_value(param, tokens)
+            self._set(call, param, None if flag is param.default else flag, frozenset())
         else:
             filler = getattr(self, f"_side_{role}", None)
             if filler:
@@ -184,6 +185,13 @@ class Sides(Reading):
             if param.name == "amount" and back & {self.tokens[p].lower for p in [*left, *mention.places]}:
                 value = -value
             self._set(call, param, value, entity.places)
+        if not close and param.name in ("top", "count") and self._asks_for_one([*left, *mention.places]):
+            call.args[param.name] = 1
+
+    def _asks_for_one(self, places: list[int]) -> bool:
+        """Whether what is asked for is one thing: `which word …`, `who has the highest …`, `the row with …`."""
+        said = {self.tokens[p].lower for p in places}
+        return bool(said & {"word", "row"} or (said & {"which", "who"} and not said & {"rows", "words", "have", "are"}))
 
     def _decimals(self, call: Call, param: Param, left: list[int]) -> None:
         for entity in self._among(left, "decimals"):
