@@ -49,7 +49,7 @@ Planner = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Who plans: embedded, local or openai; auto is openai with a key, local with a GGUF, embedded otherwise.",
+        help="Who plans: embedded, local or openai; auto is embedded, then openai with a key or local with a GGUF.",
     ),
 ]
 Model = Annotated[
