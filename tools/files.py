@@ -82,7 +82,7 @@ def search_text(pattern: str, path: Path = Path("."), files: str = "*") -> list[
     """Search for a text in a file, or in all files of a folder, and give each line that holds it, as file:line: text.
 
     Asked as: search for …; grep …; find every … under; find the lines with … in; which lines contain …; which files
-        mention …; where does … occur; where do we have …; where is … mentioned
+        mention …; where does … occur; where do we have …; where is … mentioned; the matching lines of …
 
     Effect: read
 

@@ -43,12 +43,16 @@ class Composer(Mains):
         self._depth, self._limit = 0, DEPTH
 
     def _sinks(self) -> Iterator[Mention]:
-        """`into x.txt`, where no x.txt is there yet, asks for writing whatever the verb."""
+        """`into x.txt`, or `make x.txt`, where no x.txt is there yet, asks for writing whatever else is said."""
         for tool in self.tools:
             if tool.effect == "write" and any(fill.role(p, tool) == "target" for p in tool.params):
                 for entity in self.entities:
-                    if entity.kind == "path" and not entity.exists and self._before(entity) == "into":
+                    if entity.kind != "path" or entity.exists:
+                        continue
+                    if self._before(entity) == "into":
                         yield Mention(tool, frozenset([entity.at - 1]), 1.0, postfix=True)
+                    elif entity.at and self.tokens[entity.at - 1].lower in ("make", "create", "produce", "build"):
+                        yield Mention(tool, frozenset([entity.at - 1]), 1.0)
 
     def _viable(self, tool: Tool) -> bool:
         """Whether the goal names what the tool cannot do without: a column, a unit, a file of its kind."""

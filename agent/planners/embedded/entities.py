@@ -460,7 +460,21 @@ def _flags(tokens: list[Token], column: str, values: list[str]) -> Iterator[Enti
         before = tokens[n - 1].lower if n else ""
         denied = bool(set(parts[:-1]) & _NEGATIONS) or before in _NEGATIONS
         denied = denied or (token.lower.startswith("un") and stem(token.lower) not in words)
-        yield Entity("where", f"{column} = {no if denied else yes}", frozenset([n] + [n - 1] * (before in _NEGATIONS)))
+        said = _said(tokens, n + 1)
+        denied = denied != said[0] if said else denied
+        places = frozenset([n, *range(n + 1, said[1])] if said else [n]) | ({n - 1} if before in _NEGATIONS else set())
+        yield Entity("where", f"{column} = {no if denied else yes}", places)
+
+
+def _said(tokens: list[Token], n: int) -> tuple[bool, int] | None:
+    """Whether what follows a yes-or-no column denies it, `is no`, `= false`, `is not`, and where that ends."""
+    end = n
+    while end < len(tokens) and tokens[end].lower in ("is", "was", "are", "were", "=", "==", ":", "equals", "set", "to"):
+        end += 1
+    word = tokens[end].lower if n < end < len(tokens) else ""
+    if word in ("no", "false", "not"):
+        return True, end + 1
+    return (False, end + 1) if word in ("yes", "true") else None
 
 
 def _comparison(tokens: list[Token], column: Entity) -> list[Entity]:

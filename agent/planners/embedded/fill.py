@@ -100,11 +100,12 @@ def items(schema: Schema) -> Schema | None:
 
 
 def enum_value(param: Param, tokens: Iterable[Token]) -> Any:
-    """The option that the words name; None where they name none."""
-    words = [token.canon for token in tokens]
-    for option in param.schema["enum"]:
-        if any(word in _option_words(str(option)) for word in words):
-            return option
+    """The option that the words name, the first where they name several (`the average number of …` is an average);
+    None where they name none."""
+    for word in [token.canon for token in tokens]:
+        for option in param.schema["enum"]:
+            if word in _option_words(str(option)):
+                return option
     return None
 
 
