@@ -469,7 +469,7 @@ def _flags(tokens: list[Token], column: str, values: list[str]) -> Iterator[Enti
 def _said(tokens: list[Token], n: int) -> tuple[bool, int] | None:
     """Whether what follows a yes-or-no column denies it, `is no`, `= false`, `is not`, and where that ends."""
     end = n
-    while end < len(tokens) and tokens[end].lower in ("is", "was", "are", "were", "=", "==", ":", "equals", "set", "to"):
+    while end < len(tokens) and tokens[end].lower in ("is", "was", "are", "were", "=", "==", "equals", "set", "to"):
         end += 1
     word = tokens[end].lower if n < end < len(tokens) else ""
     if word in ("no", "false", "not"):
