@@ -38,6 +38,7 @@ from agent.task import Plan  # noqa: E402
 from agent.tree import Tree  # noqa: E402
 from tools import workspace  # noqa: E402
 from tools.forge.planner.goals import Goal as Worded  # noqa: E402
+from tools.plugins import PluginFolder, discover  # noqa: E402
 from tools.registry import Registry  # noqa: E402
 from tools.schema import as_text  # noqa: E402
 
@@ -136,16 +137,23 @@ def made(tools: Registry, models: Path | None) -> dict[str, EmbeddedPlanner]:
 
 def whole(names: list[str], root: Path, models: Path | None, verbose: bool) -> None:
     """Sets of goals by name, code alone beside code with networks."""
-    tools = registry([])
-    planners = made(tools, models)
     rows = []
     for file in sorted(path for name in names for path in (root / name).glob("*.jsonl")):
+        tools = with_plugins(file.parent / "plugins")
+        planners = made(tools, models)
         cells = [f"{file.parent.name}/{file.stem}"]
         for kind in KINDS:
             done = [one(goal, file, planners[kind], tools, verbose) for goal in read(file)]
             cells += [f"{sum(right for right, _ in done)} of {len(done)}", f"{median([s for _, s in done]):.2f}"]
         rows.append(cells)
     table("Goals met (declined, where undoable)", ["", "code", "median s", "with models", "median s"], rows)
+
+
+def with_plugins(place: Path) -> Registry:
+    """The tools that come with zooid, and those that a set brings."""
+    tools = registry([])
+    tools.add(discover([PluginFolder(place)], packages=False))
+    return tools
 
 
 def write_rows(names: list[str], root: Path, out: Path) -> None:

@@ -260,4 +260,4 @@ def test_the_size_follows_from_the_rows_and_the_time(tmp_path: Path) -> None:
         return names.index(one.size)
 
     assert size(60, 1) == 0 and size(60, 40) == 0
-    assert size(60, 10) <= size(3600, 10) < size(36000, 40)
+    assert size(60, 10) <= size(3600, 10) < size(36000, 250)
