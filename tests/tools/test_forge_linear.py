@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.forged import model_of
 from tools.errors import ModelFileError
-from tools.forge.candidate import Job, Made, Progress, Row, Unfit
+from tools.forge.candidate import Job, Progress, Row, Unfit
 from tools.forge.linear import Linear, expected, scripts_for
 from tools.micro import linear
-from tools.micro.manifest import Accuracy, Figure, Input, Label, MicroModel, Provenance
+from tools.micro.manifest import Input, Label, MicroModel
 
 NAMES = "anna bert carl dora emil frida gustav hanna ivan julia karl lena".split()
 GOOD = "a fine bright lovely warm splendid tale that moved me".split()
@@ -30,18 +31,6 @@ def job(kind: Any, train: list[Row], valid: list[Row], work: Path, **given: Any)
     inputs = tuple(train[0].inputs) if train else ("text",)
     plain = {"metric": "accuracy", "seed": 1, "seconds": 60.0, "work": work, "name": "thing", "kind": kind}
     return Job(**{**plain, "inputs": inputs, "labels": labels, "train": train, "valid": valid, **given})
-
-
-def model_of(job: Job, made: Made) -> MicroModel:
-    """What the manifest of a made model says, as far as its reader asks."""
-    figure = Figure("model", 1, 0.0, 0.0, 0.0)
-    return MicroModel(
-        made.folder, job.name, "doc", ("thing",), job.kind, "label" if job.kind == "classify" else "str",
-        tuple(Input(name, "str", name) for name in job.inputs), "", "", 1, made.fields["max_input"],
-        made.fields["lower"], made.fields["parts"], tuple(map(Label, job.labels)), (),
-        Accuracy("", figure, figure, ()), Provenance("numpy", 1, made.parameters, "0" * 64, (), ""),
-        made.fields["form"],
-    )  # fmt: skip
 
 
 def quiet(progress: Progress) -> None:

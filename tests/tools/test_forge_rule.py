@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.forged import model_of
 from tools.errors import ModelFileError
-from tools.forge.candidate import Job, Made, Progress, Row, Unfit
+from tools.forge.candidate import Job, Progress, Row, Unfit
 from tools.forge.rule import Rule
 from tools.micro import rule
-from tools.micro.manifest import Accuracy, Figure, Input, Label, MicroModel, Provenance
+from tools.micro.manifest import MicroModel
 
 NAMES = "Anna Bert Carl Dora Emil Frida Gustav Hanna Ivan Julia Karl Lena".split()
 PAIRS = [(a, b) for a in NAMES for b in NAMES if a != b]
@@ -27,18 +28,6 @@ def job(kind: Any, rows: list[Row], work: Path) -> Job:
     train, valid = [r for n, r in enumerate(rows) if n % 10 < 7], [r for n, r in enumerate(rows) if n % 10 == 7]
     labels = tuple(dict.fromkeys(row.output for row in train)) if kind == "classify" else ()
     return Job("thing", kind, tuple(rows[0].inputs), labels, train, valid, "accuracy", 1, 60.0, work)
-
-
-def model_of(job: Job, made: Made) -> MicroModel:
-    """What the manifest of a made model says, as far as its reader asks."""
-    figure = Figure("model", 1, 0.0, 0.0, 0.0)
-    return MicroModel(
-        made.folder, job.name, "doc", ("thing",), job.kind, "label" if job.kind == "classify" else "str",
-        tuple(Input(name, "str", name) for name in job.inputs), "", "", 1, made.fields["max_input"],
-        made.fields["lower"], made.fields["parts"], tuple(map(Label, job.labels)), (),
-        Accuracy("", figure, figure, ()), Provenance("rules", 1, made.parameters, "0" * 64, (), ""),
-        made.fields["form"],
-    )  # fmt: skip
 
 
 def quiet(progress: Progress) -> None:

@@ -1,1 +1,1 @@
-"""Trains the micro-models that ship with zooid; needs torch, gguf, sentencepiece, scikit-learn, inflect."""
+"""The forge: makes micro-models from examples. Networks need torch, gguf and sentencepiece; the rest needs numpy."""

@@ -6,16 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tools.forge import network
-from tools.forge.package import Trained
-
-
-def largest_difference(path: Path, trained: Trained, texts: list[str]) -> tuple[float, bool]:
-    """The largest difference of a logit at the texts' ends, and whether the likeliest token was always the same."""
-    return difference(path, trained.shape, trained.weights, texts)
 
 
 def difference(path: Path, shape: network.Shape, weights: network.Weights, texts: list[str]) -> tuple[float, bool]:
-    """The same of a network that is not kept with its vocabulary."""
+    """The largest difference of a logit at the texts' ends, and whether the likeliest token was always the same."""
     import torch
 
     from tools.micro.llama import Session

@@ -1,6 +1,6 @@
 """Prints what is measured of every shipped micro-model, as the tables of the documentation.
 
-python -m tools.forge.figures
+python -m tools.forge.shipped.figures
 """
 
 from __future__ import annotations

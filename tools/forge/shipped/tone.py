@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tools.forge import network
-from tools.forge.classify import Habits, Splitter, losses, plain
 from tools.forge.measure import Figure, figure, held_out
 from tools.forge.network import Row
-from tools.forge.package import Measured, Trained, saved
+from tools.forge.shipped.classify import Habits, Splitter, losses, plain
+from tools.forge.shipped.package import Measured, Trained, saved
 from tools.forge.vocabulary import Pieces
 
 NAME = "tone"

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.forge import network, spanish
-from tools.forge.classify import Habits, Splitter, losses, plain
+from tools.forge import network
 from tools.forge.measure import Figure, figure, held_out
 from tools.forge.network import Row
-from tools.forge.package import Measured, Trained, saved
+from tools.forge.shipped import spanish
+from tools.forge.shipped.classify import Habits, Splitter, losses, plain
+from tools.forge.shipped.package import Measured, Trained, saved
 from tools.forge.vocabulary import Pieces
 
 NAME = "language"

@@ -86,7 +86,7 @@ def _provenance(folder: Path, trained: Trained, note: str) -> list[str]:
     import torch
 
     digest = hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
-    with_what = f"PyTorch {torch.__version__.partition('+')[0]}, python -m tools.forge.train {folder.name}"
+    with_what = f"PyTorch {torch.__version__.partition('+')[0]}, python -m tools.forge.shipped.train {folder.name}"
     lines = ["[provenance]", f"trained_with = {json.dumps(with_what)}", f"seed = {trained.seed}"]
     lines += [f"parameters = {network.count(trained.weights)}", f'sha256 = "{digest}"']
     return lines + ([f"note = {json.dumps(note)}"] if note else [])

@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.forge import network
 from tools.forge.measure import Figure, figure, held_out
-from tools.forge.package import Measured, Trained, saved
+from tools.forge.shipped.package import Measured, Trained, saved
 from tools.forge.vocabulary import BOS, FIRST_BYTE, byte_vocabulary
 
 NAME = "plural"

@@ -1,6 +1,6 @@
 """Trains a shipped micro-model, measures it through the engine, and writes its folder.
 
-    python -m tools.forge.train plural --data /path/to/data --work /tmp/forge
+    python -m tools.forge.shipped.train plural --data /path/to/data --work /tmp/forge
 
 What was trained is kept in `--work`, and taken from there when the script is run again.
 """
@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from tools.forge import check, figures, language, package, plural, tone
-from tools.forge.package import Measured, Trained
+from tools.forge import check
+from tools.forge.shipped import figures, language, package, plural, tone
+from tools.forge.shipped.package import Measured, Trained
 from tools.micro import Engine, load
 
-MODELS = Path(__file__).parent.parent / "micro" / "models"
+MODELS = Path(__file__).parents[2] / "micro" / "models"
 
 
 class Recipe(Protocol):
@@ -48,7 +49,7 @@ def main() -> None:
     folder = options.out / options.name
     package.write(folder, shipped, measured, note)
     print(figures.table(load(folder)))
-    worst, same = check.largest_difference(folder / "model.gguf", shipped, recipe.SAMPLE)
+    worst, same = check.difference(folder / "model.gguf", shipped.shape, shipped.weights, recipe.SAMPLE)
     print(f"llama.cpp against PyTorch: largest difference of a logit {worst:.4f}, same likeliest token: {same}")
 
 
