@@ -136,6 +136,7 @@ def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
         ("My oven says 100 °C. What is that in Fahrenheit?", "212"),
         ("double the number of lines of notes.txt", "4"),
         ("which sale has the lowest amount? It is all in sales.csv", "day: Mon, shop: North, amount: 10, paid: yes"),
+        ("what do 12 chairs at 4.50 each cost?", "54"),
         ("count the rows of sales.csv where paid is no", "1"),
         ("count the rows of sales.csv where paid is yes", "2"),
         ("average amount for each shop in sales.csv", "North: 10\nSouth: 25.25"),

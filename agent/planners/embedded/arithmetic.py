@@ -38,6 +38,11 @@ _WAYS = """
     sum of A and B      | A + B
     difference between A and B | abs(A - B)
     difference of A and B      | abs(A - B)
+    A at B each         | A * B
+    A at B apiece       | A * B
+    A at B each cost    | A * B
+    cost A at B each    | A * B
+    cost of A at B each | A * B
     double A            | 2 * A
     double              | 2 * A
     doubled             | 2 * A
