@@ -7,6 +7,7 @@ import csv
 import datetime
 import hashlib
 import json
+import math
 import random
 import re
 import shutil
@@ -58,6 +59,8 @@ The winter moth climbs the trunk in autumn. Grease bands stop it.
 Earwigs are friends: they eat aphids all summer.
 Rake away fallen fruit, since overwintering grubs hide there.
 Nets keep the birds from the cherries. No moth minds a net.
+
+Voles gnaw the bark of young trees under the snow.
 """,
     "notes/rules.txt": """Rules for everybody who works or walks in the orchard
 
@@ -201,20 +204,28 @@ def make_workspace():
 # -- patterns
 
 
+def before(whole):
+    """What may not stand before a number; before three digits that is a comma after a digit as well."""
+    return r"(?<![\d.\-−])" + (r"(?<!\d,)" if len(str(whole)) == 3 else "")
+
+
 def num(x, places=2):
     """Finds the number x: thousands with or without a separator; cut or rounded at `places`, or with more digits."""
-    before = r"(?<![\d.\-−])(?<!\d,)"
-    if float(x) == int(x):
-        return before + f"{int(x):,}".replace(",", "[, ]?") + r"(?:\.0+)?(?![\d])(?!\.\d)(?!,\d)"
-    scale, forms = 10**places, set()
-    for form in (f"{x:.{places}f}", f"{int(x * scale) / scale:.{places}f}", f"{int(x * scale + 0.5) / scale:.{places}f}"):
-        whole, decimals = form.split(".")
+    x = round(x, 9)
+    if x == int(x):
+        return before(int(x)) + f"{int(x):,}".replace(",", "[, ]?") + r"(?:\.0+)?(?!\d|\.\d|,\d{3}\b)"
+    forms = set()
+    for value in (x, math.floor(round(x * 10**places, 6)) / 10**places, math.floor(x * 10**places + 0.5) / 10**places):
+        whole, decimals = f"{value:.{places}f}".split(".")
         whole = f"{int(whole):,}".replace(",", "[, ]?")
         forms.add(whole + r"\." + decimals + r"\d*")
         rest = decimals.rstrip("0")
         if rest != decimals:
-            forms.add(whole + (r"\." + rest if rest else "") + r"0*(?!\d)(?!\.\d)")
-    return before + "(?:" + "|".join(sorted(forms)) + ")"
+            forms.add(whole + (r"\." + rest if rest else "") + r"0*(?!\d|\.\d)")
+    if x == round(x, places):  # a sum of such numbers may come out a hair below
+        below = f"{x - 10**-places:,.{places}f}".replace(",", "[, ]?").replace(".", r"\.")
+        forms.add(below + r"9999\d*")
+    return before(int(x)) + "(?:" + "|".join(sorted(forms)) + ")"
 
 
 def rounded(x, places):
@@ -223,7 +234,7 @@ def rounded(x, places):
     assert abs(abs(x * 10**places) % 1 - 0.5) > 1e-6, f"{x} is a tie"
     if not places or text.endswith("0"):
         return num(float(text))
-    return r"(?<![\d.\-−])(?<!\d,)" + re.escape(text) + r"0*(?!\d)"
+    return before(int(x)) + re.escape(text) + r"0*(?!\d)"
 
 
 def either(*patterns):
@@ -243,7 +254,7 @@ def spelled(n):
     end = r"\b(?![- ](?:hundred|thousand|point|" + "|".join(ONES[1:]) + "))"
     if hundred and not n:
         return rf"(?i)\b{hundred}\b(?! and)" + end
-    return rf"(?i)(?<!hundred )(?<!hundred and )\b{rest}{end}" if not hundred else rf"(?i)\b{hundred}(?: and)?[- ]{rest}{end}"
+    return rf"(?i)(?<!hundred )(?<!hundred and )(?<!ty-)(?<!ty )\b{rest}{end}" if not hundred else rf"(?i)\b{hundred}(?: and)?[- ]{rest}{end}"
 
 
 def on(day):
@@ -261,9 +272,11 @@ def which(right, wrong):
     return rf"(?s)\A(?!(?=.*\b({others})\b.*\b\1\b)(?!.*\b{name}\b.*\b{name}\b)).*\b{name}\b"
 
 
-def labelled(name, value, ends):
-    """Finds a value that is said of this name and not of the next."""
-    return rf"(?is)(?:{re.escape(name)}(?:(?!{ends}).)*?\b{value}\b|(?:\A|\n)\W*{value}\b[^\n]*{re.escape(name)})"
+def labelled(name, value, others, alone=False):
+    """Finds a value that is said of this name and not of the others; where alone, also where none is named."""
+    ends = "|".join(other for other in others if other != name)
+    said = [rf"\b{name}\b(?:(?!\b(?:{ends})\b).)*?\b{value}\b", rf"(?:\A|\n)\W*{value}\b[^\n]*\b{name}\b"]
+    return "(?is)(?:" + "|".join(said + [rf"\A(?!.*\b(?:{name}|{ends})\b).*\b{value}\b"] * alone) + ")"
 
 
 # -- the goals
@@ -332,8 +345,8 @@ def make_goals():
     goal(f"complete the barcode {digits}", rf"\b{digits}[- ]?{check % 10}\b", area="numbers", plugin=True)
     goal("plural of leaf", r"(?i)\bleaves\b", area="micro")
     goal("Could you tell me the plural of goose?", r"(?i)\bgeese\b", area="micro")
-    goal("Does opinions/shop.txt sound positive or negative?", r"(?is)\A(?!.*\bpositive\b).*\bnegative\b", area="micro")
-    goal("In which language is mail/kowalska.txt?", r"(?i)\bpolish\b|\bpl\b", area="micro")
+    goal("Does opinions/shop.txt sound positive or negative?", r"(?i)\bnegative\b", area="micro")
+    goal("In which language is mail/kowalska.txt?", r"(?i)\bpolish\b", area="micro")
     goal("look up the capacity_litres of the press in orchard.json", num(config["press"]["capacity_litres"]), area="data")
     goal("total of the kilos column in tables/trees.csv please", num(sum(kilos)), area="data")
     goal("What's the lowest height_m in tables/trees.csv?", num(min(float(r["height_m"]) for r in trees)), area="data")
@@ -375,15 +388,16 @@ def make_goals():
     # fan-out: the same work on each of several things
     goal("plurals of berry, fox and tooth please", r"(?i)\bberries\b", r"(?i)\bfoxes\b", r"(?i)\bteeth\b", steps=3, area="fan-out")
     goal("Write out 12, 57 and 208 in words", spelled(12), spelled(57), spelled(208), steps=3, area="fan-out")
-    tones = dict(zip(("fair.txt", "shop.txt", "tasting.txt"), ("positive", "negative", "positive"), strict=True))
+    tones = {"fair": "positive", "shop": "negative", "tasting": "positive"}
     goal("is each of the files in opinions positive or negative?",
-         *[labelled(name, tone, r"\.txt") for name, tone in tones.items()], steps=4, area="fan-out")
+         *[labelled(name, tone, tones) for name, tone in tones.items()], steps=4, area="fan-out")
     goal("what language is every file in the mail folder in",
          r"(?i)bauer[^\n]*\b(?:german|de)\b", r"(?i)ricci[^\n]*\b(?:italian|it)\b",
          r"(?i)kowalska[^\n]*\b(?:polish|pl)\b", steps=4, area="fan-out")
     vowels = [sum(c in "aeiouAEIOU" for c in read(name)) for name in opinions]
     goal("count the vowels in each file in opinions", *map(num, vowels), steps=4, area="fan-out", plugin=True)
     counts = [lines(name) for name in pages]
+    assert len(set(counts)) == len(counts), counts
     goal("How many lines are there in each markdown file in notes, and how many is that together?",
          *map(num, counts), num(sum(counts)), steps=5, area="fan-out")
     sizes = [(W / name).stat().st_size for name in mail]
@@ -398,7 +412,7 @@ def make_goals():
     for row in pickers:
         baskets[row["picker"]].append(int(row["baskets"]))
     goal("What is the average number of baskets for each picker in tables/pickers.csv?",
-         *[rf"(?s)\b{name}\b(?:(?!{'|'.join(set(baskets) - {name})}).)*?" + num(statistics.mean(b)) for name, b in sorted(baskets.items())],
+         *[rf"(?s)\b{name}\b(?:(?!{'|'.join(sorted(set(baskets) - {name}))}).)*?" + num(statistics.mean(b)) for name, b in sorted(baskets.items())],
          steps=2, area="deep")
     grown = (datetime.date(2025, 9, 14) - datetime.date(2025, 4, 3)).days
     goal("The buds broke on 3 April 2025 and we picked on 14 September 2025. How many full weeks is that?",
@@ -414,7 +428,7 @@ def make_goals():
          files={"chill.txt": [rounded(chill / 24, 1)]}, steps=4, area="deep", plugin=True)
     goal("make summary.txt with the highest price in tables/sales.csv, the number of rows of tables/pickers.csv "
          "and the language of mail/ricci.txt",
-         files={"summary.txt": [num(max(float(r["price"]) for r in sales)), num(len(pickers)), r"(?i)\bitalian\b|\bit\b"]},
+         files={"summary.txt": [num(max(float(r["price"]) for r in sales)), num(len(pickers)), r"(?i)\bitalian\b"]},
          steps=5, area="deep")
     goal("Count the words of every file in opinions, add the numbers together, spell the sum out and write it to sum.txt",
          files={"sum.txt": [spelled(sum(map(words, opinions)))]}, steps=6, area="deep")
