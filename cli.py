@@ -223,7 +223,7 @@ def runs(
     """
     from agent import assemble, report
 
-    report.show_runs(_output(json), assemble.runs_folder(), None if all else number)
+    report.show_runs(_output(json), assemble.archive(), None if all else number)
 
 
 @app.command()
@@ -237,7 +237,7 @@ def tree(id: RunId, json: Json = False) -> None:
     """
     from agent import assemble, report
 
-    report.show_tree(_output(json), assemble.runs_folder(), id)
+    report.show_tree(_output(json), assemble.archive(), id)
 
 
 @app.command()
@@ -251,7 +251,7 @@ def log(id: RunId, json: Json = False) -> None:
     """
     from agent import assemble, report
 
-    report.show_log(_output(json), assemble.runs_folder(), id)
+    report.show_log(_output(json), assemble.archive(), id)
 
 
 # -- tools

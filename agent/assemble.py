@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from agent import config
 from agent import events as ev
 from agent import plan as plans
+from agent.archive import Archive, Store
 from agent.errors import ConfigError, Declined, NotFound, UnsoundPlan, UsageError
 from agent.planners import Ask, Planner
 from agent.routes import Routes
 from agent.run import SHOWN_TOOLS, Run
 from agent.session import Preview, Sitting, give
-from agent.store import Store
+from agent.store import Folder
 from agent.task import ROOT, Plan, PlannedTask, Task, Usage
 from agent.tree import Tree
 from tools import workspace
@@ -45,8 +46,9 @@ class Setup:
 # -- folders
 
 
-def runs_folder() -> Path:
-    return config.paths().runs
+def archive() -> Archive:
+    """Where runs are kept."""
+    return Folder(config.paths().runs)
 
 
 def state_folder() -> Path:
@@ -64,12 +66,10 @@ def run_id(id: str, last: bool) -> str:
         raise UsageError("name the run, or give --last; see what there is with: zooid runs")
     if id:
         return id
-    from agent.report import newest
-
-    found = newest(runs_folder())
+    found = archive().ids()
     if not found:
         raise NotFound('there are no runs yet; start one with: zooid run "…"')
-    return found
+    return found[0]
 
 
 def folder(given: str | Path | None) -> Path:
@@ -204,14 +204,14 @@ def start(goal: str, inputs: dict[str, Any], at: Setup) -> Sitting:
     """A new run. Its store is made last, so that what is wrong before leaves nothing behind."""
     tools = registry(at)
     asked = planners(at.settings, tools)
-    store = Store.create(runs_folder())
+    store = archive().create()
     run = _run(Tree(store.run), store, tools, asked, at)
     return Sitting(run, [ev.RunStarted(ROOT, goal, inputs, str(at.root), kept(at.settings))], _warnings(at, tools))
 
 
 def resume(id: str, flags: Mapping[str, Any], answer: str | None) -> Sitting:
     """A run to go on with, under the settings that it was started with and the flags over them."""
-    store, tree = Store.open(runs_folder(), id)
+    store, tree = archive().open(id)
     store.own()
     try:
         known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}  # of this version
@@ -325,7 +325,7 @@ def forging() -> Places:
     from agent.forging import Places
 
     known = config.paths()
-    return Places(known.tools, known.cache / "forge", known.runs, known.state / "removed")
+    return Places(known.tools, known.cache / "forge", archive(), known.state / "removed")
 
 
 def places() -> dict[str, Path]:

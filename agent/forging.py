@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import signals
+from agent.archive import Archive
 from agent.errors import Declined, NotFound, StorageError, UsageError
 from agent.output import Output, clean, counted, duration
 from tools.errors import ToolError
@@ -40,7 +41,7 @@ class Places:
 
     tools: Path
     work: Path
-    runs: Path
+    runs: Archive
     removed: Path
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
+from agent.archive import Archive
 from agent.errors import NotFound, StorageError, UsageError
 from agent.task import Task
 from agent.tree import Tree
@@ -14,13 +14,13 @@ ALL = "all"
 Pair = tuple[dict[str, str], str]
 
 
-def examples(folder: Path, runs: Sequence[str], wanted: str) -> tuple[str, list[Pair]]:
+def examples(archive: Archive, runs: Sequence[str], wanted: str) -> tuple[str, list[Pair]]:
     """The task that was repeated most in these runs, or the one `wanted`, and its inputs and results.
 
     Only results whose acceptance check passed count. Raises NotFound where there is none, UsageError where several
     tasks were repeated and none is named.
     """
-    found = repeated(_trees(folder, runs))
+    found = repeated(_trees(archive, runs))
     chosen = [name for name in found if wanted.lower() in name.lower()]
     if not chosen:
         what = f"no repeated task with {wanted!r} in it" if wanted else "no task that was repeated and passed its check"
@@ -68,13 +68,11 @@ def _listed(found: dict[str, list[Pair]]) -> str:
     return "; ".join(f"{name[:60]!r} ({len(pairs)} times)" for name, pairs in list(found.items())[:6])
 
 
-def _trees(folder: Path, runs: Sequence[str]) -> Iterable[Tree]:
-    from agent import store
-
+def _trees(archive: Archive, runs: Sequence[str]) -> Iterable[Tree]:
     everything = ALL in runs
-    for name in [path.stem for path in store.files(folder)] if everything else runs:
+    for name in archive.ids() if everything else runs:
         try:
-            opened, tree = store.Store.open(folder, name)
+            opened, tree = archive.open(name)
         except (NotFound, StorageError):
             if everything:  # one that cannot be read takes nothing from the others
                 continue

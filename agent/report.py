@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from agent import events as ev
-from agent import store
+from agent.archive import Archive, Store, Summary
 from agent.output import Output, as_json, clean, cost, counted, duration, preview, spent
 from agent.run import Listener
 from agent.task import ROOT, Task, Usage
@@ -196,36 +191,14 @@ def _details(event: ev.Event) -> str:
 
 # -- all runs
 
-
-@dataclass(slots=True)
-class Summary:
-    """What a run's file says of it, read without loading its tree."""
-
-    run: str
-    status: str
-    goal: str = ""
-    started: float = 0.0
-    ended: float | None = None
-    exit_code: int | None = None
-    tasks: int = 0
-    usage: Usage = field(default_factory=Usage)
-    blocked: str = ""
-
-    def row(self, now: float) -> tuple[str, ...]:
-        tokens = self.usage.tokens_in + self.usage.tokens_out
-        paid = cost(self.usage) if self.usage.calls else "-"
-        return (
-            self.run,
-            self.status,
-            _age(now - self.started),
-            str(self.tasks),
-            f"{tokens:,}",
-            paid,
-            preview(self.goal, 200),
-        )
-
-
 HEAD = ("run", "status", "age", "tasks", "tokens", "cost", "goal")
+
+
+def _row(one: Summary, now: float) -> tuple[str, ...]:
+    tokens = one.usage.tokens_in + one.usage.tokens_out
+    paid = cost(one.usage) if one.usage.calls else "-"
+    age = _age(now - one.started)
+    return one.run, one.status, age, str(one.tasks), f"{tokens:,}", paid, preview(one.goal, 200)
 
 
 def _age(seconds: float) -> str:
@@ -236,87 +209,24 @@ def _age(seconds: float) -> str:
     return "now"
 
 
-def summaries(folder: Path, most: int | None = None) -> list[Summary]:
-    """The newest runs first. A file that cannot be read is a row too."""
-    found = (_summary(path) for path in store.files(folder)[:most])
-    return [summary for summary in found if summary.started]  # a run that was ended before its first event is none
-
-
-def _summary(path: Path) -> Summary:
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as database:
-            return _read(path, database)
-    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-        return Summary(path.stem, "damaged", started=path.stat().st_ctime, blocked=str(error))
-
-
-def _read(path: Path, database: sqlite3.Connection) -> Summary:
-    found = Summary(path.stem, "interrupted")
-    wanted = "('run.started', 'run.resumed', 'run.ended')"
-    for at, type_, text in database.execute(f"SELECT at, type, body FROM event WHERE type IN {wanted} ORDER BY seq"):
-        body = json.loads(text)
-        if type_ == "run.started":
-            found.goal, found.started = body["goal"], at
-        ended = type_ == "run.ended"
-        found.status = body["status"] if ended else "interrupted"
-        found.ended, found.exit_code = (at, body["exit_code"]) if ended else (None, None)
-        found.blocked = body.get("blocked", "")
-    found.tasks = max(0, _count(database, "task.planned") - 1)
-    found.usage = _usage(database)
-    if being_worked_on(path):
-        found.status = "running"
-    return found
-
-
-def _count(database: sqlite3.Connection, type_: str) -> int:
-    return int(database.execute("SELECT count(*) FROM event WHERE type = ?", (type_,)).fetchone()[0])
-
-
-def _usage(database: sqlite3.Connection) -> Usage:
-    """The sum of what every attempt cost; unpriced as soon as one call is."""
-    rows = database.execute(
-        "SELECT json_extract(body, '$.usage') FROM event WHERE type IN ('attempt.decided', 'attempt.ended') "
-        "AND json_extract(body, '$.usage.calls') > 0"
-    )
-    return sum((Usage(**json.loads(text)) for (text,) in rows), Usage())
-
-
-def being_worked_on(path: Path) -> bool:
-    """Whether a process holds the run."""
-    try:
-        with open(path.with_suffix(".lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
-
-
-def newest(folder: Path) -> str:
-    """The id of the run that was touched last; empty where there is none."""
-    found = store.files(folder)
-    return found[0].stem if found else ""
-
-
 # -- what the commands show
 
 
-def show_runs(output: Output, folder: Path, most: int | None) -> None:
-    found, now = summaries(folder, most), time.time()
+def show_runs(output: Output, archive: Archive, most: int | None) -> None:
+    found, now = archive.summaries(most), time.time()
     if not found:
         output.say('there are no runs yet; start one with: zooid run "…"')
     if found or output.json:
-        output.table(HEAD, [one.row(now) for one in found], [asdict(one) for one in found])
+        output.table(HEAD, [_row(one, now) for one in found], [asdict(one) for one in found])
 
 
-def show_tree(output: Output, folder: Path, run: str) -> None:
-    tree = _opened(folder, run)[1]
+def show_tree(output: Output, archive: Archive, run: str) -> None:
+    tree = _opened(archive, run)[1]
     output.page(tree_lines(output, tree), None if not output.json else tree_data(tree))
 
 
-def show_log(output: Output, folder: Path, run: str) -> None:
-    opened, tree = _opened(folder, run)
+def show_log(output: Output, archive: Archive, run: str) -> None:
+    opened, tree = _opened(archive, run)
     rows = list(opened.rows())
     if output.json:
         for seq, at, event in rows:
@@ -325,10 +235,10 @@ def show_log(output: Output, folder: Path, run: str) -> None:
     output.page(log_lines(output, rows), None)
 
 
-def _opened(folder: Path, run: str) -> tuple[store.Store, Tree]:
+def _opened(archive: Archive, run: str) -> tuple[Store, Tree]:
     """A run as it stands. One whose process is gone without a word is shown as interrupted."""
-    opened, tree = store.Store.open(folder, run)
-    if being_worked_on(opened.path):
+    opened, tree = archive.open(run)
+    if archive.is_running(opened.run):
         tree.status = "running"
     elif tree.ended is None:
         tree.status = "interrupted"

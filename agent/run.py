@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from agent import events as ev
 from agent import plan
+from agent.archive import Store
 from agent.budget import Budget, Limits
 from agent.errors import LimitHit, Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
@@ -20,7 +21,6 @@ from agent.policy import Approve, Verdict
 from agent.router import Router
 from agent.routes import Routes
 from agent.solve import solve
-from agent.store import Store, now
 from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, Usage, planned
 from agent.tree import Tree, labels_of
 from agent.workers import Outcome, rest
@@ -69,7 +69,7 @@ class Run:
 
     def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
         """Let an event happen: into the record, into the tree, and to whoever looks on. `synced`: see Store."""
-        at = now()
+        at = self.store.now()
         seq = self.store.append(event, at, synced)
         self.tree.apply(event, at)
         if commit or synced:

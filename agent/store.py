@@ -13,13 +13,15 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.archive import Summary
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
+from agent.task import Usage
 from agent.tree import Tree
 
 FORMAT = 1
@@ -161,6 +163,9 @@ class Store:
             os.close(self._owner)
             self._owner = None
 
+    def now(self) -> float:
+        return time.time()
+
     def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
         """The committed events past number `after`, in order; raises StorageError at the first damaged one."""
         with _storage_errors(self.path):
@@ -200,6 +205,29 @@ class Store:
             )
 
 
+class Folder:
+    """The runs of this machine, a file each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> Store:
+        return Store.create(self.path)
+
+    def open(self, run: str) -> tuple[Store, Tree]:
+        return Store.open(self.path, run)
+
+    def ids(self) -> list[str]:
+        return [path.stem for path in files(self.path)]
+
+    def summaries(self, most: int | None = None) -> list[Summary]:
+        found = (_summary(path) for path in files(self.path)[:most])
+        return [one for one in found if one.started]  # a run that was ended before its first event is none
+
+    def is_running(self, run: str) -> bool:
+        return being_worked_on(self.path / f"{run}.db")
+
+
 def find(folder: Path, run: str) -> Path:
     """The file of a run, named whole or by a beginning that is its own; raises NotFound."""
     path = folder / f"{run}.db"
@@ -217,6 +245,51 @@ def files(folder: Path) -> list[Path]:
     """The files of all runs, newest first."""
     found = folder.glob("*.db") if folder.is_dir() else ()
     return sorted(found, key=lambda path: path.stat().st_ctime_ns, reverse=True)
+
+
+def being_worked_on(path: Path) -> bool:
+    """Whether a process holds the run of this file."""
+    try:
+        with open(_lock_file(path)) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _summary(path: Path) -> Summary:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as database:
+            return _read(path, database)
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        return Summary(path.stem, "damaged", started=path.stat().st_ctime, blocked=str(error))
+
+
+def _read(path: Path, database: sqlite3.Connection) -> Summary:
+    found = Summary(path.stem, "interrupted")
+    wanted = "('run.started', 'run.resumed', 'run.ended')"
+    for at, type_, text in database.execute(f"SELECT at, type, body FROM event WHERE type IN {wanted} ORDER BY seq"):
+        found.take(type_, json.loads(text), at)
+    found.tasks = max(0, _count(database, "task.planned") - 1)
+    found.usage = _usage(database)
+    if being_worked_on(path):
+        found.status = "running"
+    return found
+
+
+def _count(database: sqlite3.Connection, type_: str) -> int:
+    return int(database.execute("SELECT count(*) FROM event WHERE type = ?", (type_,)).fetchone()[0])
+
+
+def _usage(database: sqlite3.Connection) -> Usage:
+    """The sum of what every attempt cost; unpriced as soon as one call is."""
+    rows = database.execute(
+        "SELECT json_extract(body, '$.usage') FROM event WHERE type IN ('attempt.decided', 'attempt.ended') "
+        "AND json_extract(body, '$.usage.calls') > 0"
+    )
+    return sum((Usage(**json.loads(text)) for (text,) in rows), Usage())
 
 
 def _unused(folder: Path) -> Path:
@@ -286,7 +359,3 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(_damaged(path, str(error))) from error
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; check the folder and its free space") from error
-
-
-def now() -> float:
-    return time.time()

@@ -10,7 +10,7 @@ import pytest
 from agent import events as ev
 from agent.errors import NotFound, UsageError
 from agent.repeated import examples, repeated
-from agent.store import Store
+from agent.store import Folder, Store
 from agent.task import Task
 from agent.tree import Tree
 
@@ -83,23 +83,23 @@ def kept(folder: Path, goal: str, *inputs: str, tool: str = "shout") -> str:
 def test_runs_are_read_from_their_files(tmp_path: Path) -> None:
     one, two = kept(tmp_path, "first", "a", "b"), kept(tmp_path, "second", "c")
     pairs = [({"text": text}, text.upper()) for text in "ab"]
-    assert examples(tmp_path, [one], "") == ("shout", pairs)
-    name, found = examples(tmp_path, ["all"], "SHOUT")
+    assert examples(Folder(tmp_path), [one], "") == ("shout", pairs)
+    name, found = examples(Folder(tmp_path), ["all"], "SHOUT")
     assert name == "shout" and sorted(output for _, output in found) == ["A", "B", "C"]
     with pytest.raises(NotFound, match="no task that was repeated"):
-        examples(tmp_path, [two], "")
+        examples(Folder(tmp_path), [two], "")
 
 
 def test_a_damaged_run_takes_nothing_from_the_others(tmp_path: Path) -> None:
     kept(tmp_path, "first", "a", "b")
     (tmp_path / "zzzz.db").write_bytes(b"no database")
-    assert len(examples(tmp_path, ["all"], "")[1]) == 2
+    assert len(examples(Folder(tmp_path), ["all"], "")[1]) == 2
 
 
 def test_of_several_one_must_be_named(tmp_path: Path) -> None:
     run = kept(tmp_path, "first", "a", "b")
     with pytest.raises(NotFound, match="no repeated task with 'whisper' in it; there is: 'shout' .2 times"):
-        examples(tmp_path, [run], "whisper")
+        examples(Folder(tmp_path), [run], "whisper")
     kept(tmp_path, "second", "c", "d", tool="whisper")
     with pytest.raises(UsageError, match="name one with --task: 'shout' .2 times.; 'whisper' .2 times"):
-        examples(tmp_path, ["all"], "")
+        examples(Folder(tmp_path), ["all"], "")

@@ -1,0 +1,84 @@
+"""Where runs are kept, whatever keeps them: a folder of SQLite files, or a database that several machines share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agent.events import Event
+from agent.task import Usage
+from agent.tree import Tree
+
+
+class Store(Protocol):
+    """The record of one run. `append` buffers; `commit` keeps all that was appended, at once."""
+
+    @property
+    def run(self) -> str: ...
+
+    def own(self) -> None:
+        """Become the only writer; raises UsageError while somebody else is."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that the record goes by."""
+        ...
+
+    def append(self, event: Event, at: float, synced: bool = False) -> int: ...
+
+    def commit(self) -> None: ...
+
+    def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
+        """The committed events past number `after`, in order."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Archive(Protocol):
+    """All runs of a person, or of the machines that share a database."""
+
+    def create(self) -> Store:
+        """A new run's store, owned; raises StorageError where it cannot be written."""
+        ...
+
+    def open(self, run: str) -> tuple[Store, Tree]:
+        """The store and the tree of a run, named whole or by a beginning that is its own; raises NotFound."""
+        ...
+
+    def ids(self) -> list[str]:
+        """Every run, the one that was touched last first."""
+        ...
+
+    def summaries(self, most: int | None = None) -> list[Summary]:
+        """The newest runs first. One that cannot be read is a row too."""
+        ...
+
+    def is_running(self, run: str) -> bool:
+        """Whether somebody works on the run."""
+        ...
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the record of a run says of it, read without loading its tree."""
+
+    run: str
+    status: str
+    goal: str = ""
+    started: float = 0.0
+    ended: float | None = None
+    exit_code: int | None = None
+    tasks: int = 0
+    usage: Usage = field(default_factory=Usage)
+    blocked: str = ""
+
+    def take(self, type_: str, body: dict[str, Any], at: float) -> None:
+        """Take in an event about the run as a whole."""
+        if type_ == "run.started":
+            self.goal, self.started = body["goal"], at
+        ended = type_ == "run.ended"
+        self.status = body["status"] if ended else "interrupted"
+        self.ended, self.exit_code = (at, body["exit_code"]) if ended else (None, None)
+        self.blocked = body.get("blocked", "")
