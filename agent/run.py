@@ -42,6 +42,18 @@ class Person(Protocol):
     async def answer(self, text: str) -> str: ...
 
 
+class Others(Protocol):
+    """Whoever shares the work of a run, on this machine or on others."""
+
+    def have(self, task: Task) -> bool:
+        """Whether they were given a task and have not ended it."""
+        ...
+
+    def take(self, task: Task, tool: Tool | None, awaited: bool) -> bool:
+        """Whether they are given a task; one that is over sooner than it is handed on is not."""
+        ...
+
+
 @dataclass
 class Run:
     tree: Tree
@@ -53,6 +65,7 @@ class Run:
     person: Person | None = None  # None: the run pauses where one is needed
     listeners: list[Listener] = field(default_factory=list)
     routes: Routes | None = None  # what a person and the record have taught
+    others: Others | None = None  # who shares the work; None: it is all done here
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits)
@@ -179,6 +192,15 @@ class Run:
     def _call_text(tool: str, inputs: dict[str, Any]) -> str:
         shown = (f"{name}={_short(value)}" for name, value in inputs.items())
         return f"{tool}({', '.join(shown)})"
+
+    def has_handed_over(self, task: Task) -> bool:
+        return self.others is not None and self.others.have(task)
+
+    def hand_over(self, task: Task, awaited: bool) -> bool:
+        """Give a task to whoever shares the run; False where it is to be solved here."""
+        if self.others is None or task.status in FINISHED:
+            return False
+        return self.others.have(task) or self.others.take(task, self.tools.get(task.tool), awaited)
 
     def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
         """The tools a planner is shown for a task, best first; those that it just used come before all others."""

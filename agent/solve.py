@@ -25,13 +25,14 @@ async def solve(run: Run, task: Task) -> Task:
         return task
     with run.budget.reserve(task):
         if task.items is not None:
-            return run.end(task, await solve_each(run, task))
-        best = Outcome(status="pending", blocked="no worker can take this task")
-        for worker in ladder(run, task):  # cheapest first
-            best = await persist(run, task, worker, best)
-            if best.status in ("done", "paused") or best.refused:
-                break
-        return run.end(task, best)
+            best = await solve_each(run, task)
+        else:
+            best = Outcome(status="pending", blocked="no worker can take this task")
+            for worker in ladder(run, task):  # cheapest first
+                best = await persist(run, task, worker, best)
+                if best.status in ("done", "paused") or best.refused or best.waits:
+                    break
+        return task if best.waits else run.end(task, best)
 
 
 async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcome:
@@ -39,7 +40,7 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
     last = Outcome(blocked=best.blocked if best.worker and not best.declined else "")
     for _ in range(run.budget.limits.looks):
         last = await attempt(run, task, worker, last)
-        best = max(best, last, key=_rank)
+        best = last if last.waits else max(best, last, key=_rank)
         if not last.again:
             return best
     best.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
@@ -62,7 +63,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
         outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
         outcome.refused, outcome.declined = isinstance(error, Refused), isinstance(error, Declined)
     outcome.worker = worker.name
-    if outcome.status == "paused":
+    if outcome.status == "paused" or outcome.waits:
         return outcome
     outcome.again = outcome.again and _may_go_on(run, task, worker, number, outcome)
     run.attempt_ended(task, number, _verdict(outcome), usage)
@@ -121,16 +122,17 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
     run.check_plan(plan_, task, scope)
     children = run.join(task, number, plan_)
     ends = {p.id: asyncio.Event() for p in plan_.tasks}
+    wanted_by_others = set().union(*map(plan.needs, plan_.tasks))
 
     async def one(planned: PlannedTask, child: Task) -> None:
         wanted = plan.needs(planned)
         for name in wanted & ends.keys():
             await ends[name].wait()
         short = [children[name] for name in wanted & ends.keys() if children[name].status != "done"]
-        if short:
+        if not short:
+            await _bind_and_solve(run, planned, child, scope, awaited=planned.id in wanted_by_others)
+        elif not any(map(_is_away, short)):
             run.end(child, _held_up(short))
-        else:
-            await _bind_and_solve(run, planned, child, scope)
         if child.status == "done":
             scope[planned.id] = child.result
         ends[planned.id].set()
@@ -141,25 +143,31 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
     return _joined(plan_, children, scope, last)
 
 
-async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: dict[str, Any]) -> None:
-    if child.status in FINISHED:
+async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: dict[str, Any], awaited: bool) -> None:
+    if child.status in FINISHED or run.has_handed_over(child):
         return
     try:
         run.bind(child, planned, scope)
     except (UnsoundPlan, ToolError) as error:
         run.end(child, Outcome(blocked=str(error)))
         return
-    await solve(run, child)
+    await solve_child(run, child, awaited)
+
+
+async def solve_child(run: Run, child: Task, awaited: bool = False) -> None:
+    """Solve a task here, or hand it over to whoever shares the run; `awaited` where tasks beside it wait for it."""
+    if not run.hand_over(child, awaited):
+        await solve(run, child)
 
 
 async def solve_each(run: Run, task: Task) -> Outcome:
     """One task an item of the list, in parallel; the results in the order of the items."""
     children = run.join_each(task)
     async with together(run, children):
-        await _in_window(children, lambda child: solve(run, child), 4 * run.budget.limits.parallel)
+        await _in_window(children, lambda child: solve_child(run, child), 4 * run.budget.limits.parallel)
     held = [child for child in children if child.status != "done"]
     outcome = _held_up(held) if held else Outcome("done")
-    if held and any(child.status == "done" for child in children) and outcome.status != "paused":
+    if held and any(child.status == "done" for child in children) and outcome.status == "failed":
         outcome.status = "partial"
     outcome.value = Mapped([child.result for child in children], task.labels or task.items or ())
     outcome.verified = all(child.verified for child in children)
@@ -182,6 +190,8 @@ async def _in_window(items: Iterable[Task], work: Callable[[Task], Awaitable[Any
 def _joined(plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last: Outcome) -> Outcome:
     """The plan's own outcome from its tasks'."""
     held = [child for child in children.values() if child.status not in ("done", "cancelled")]
+    if any(map(_is_away, held)):
+        return _held_up(held)
     outcome = _held_up(held) if held else Outcome("running" if plan_.answer is None else "done")
     outcome.latest = {name: child.result for name, child in children.items() if child.status == "done"}
     outcome.scope, outcome.notes = last.scope | outcome.latest, plan_.notes
@@ -208,10 +218,17 @@ def _partial(plan_: Plan, children: dict[str, Task]) -> Any:
 
 def _held_up(tasks: list[Task]) -> Outcome:
     """The outcome of something that waits for tasks which are not done."""
+    if any(map(_is_away, tasks)):
+        return Outcome("running", waits=True)
     paused = [task for task in tasks if task.status == "paused"]
     first = (paused or tasks)[0]
     why = first.blocked if paused or first.blocked.startswith("task ") else f"task {first.id}: {first.blocked}"
     return Outcome("paused" if paused else "failed", blocked=why)
+
+
+def _is_away(task: Task) -> bool:
+    """Whether a task that was taken up is worked on by somebody else: here it would have ended or be paused."""
+    return task.status in ("pending", "running")
 
 
 def _failed(last: Outcome, why: str, mend: bool) -> Outcome:

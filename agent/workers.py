@@ -42,6 +42,7 @@ class Outcome:
     blocked: str = ""
     refused: bool = False  # by a person or the policy: nobody else may try
     declined: bool = False  # by a planner that is not sure: the next one need not hear of it
+    waits: bool = False  # for tasks that others work on: it is gone on with when they have ended
     again: bool = False  # the same worker should go on: to look at results, or to mend its plan
     scope: dict[str, Any] = field(default_factory=dict)  # every result of the task's plans, by id
     latest: dict[str, Any] = field(default_factory=dict)  # those of the last plan
