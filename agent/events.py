@@ -53,6 +53,7 @@ class TaskPlanned(Event):
     goal: str
     tool: str = ""
     depth: int = 0
+    origin: str = "program"  # of what its plan wrote out
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class TaskBound(Event):
     items: list[Any] | None = None
     labels: list[Any] | None = None  # what the items' results are known by, where that is not the items
     check: dict[str, Any] | None = None
+    origin: str = "program"  # of the goal's text
+    origins: dict[str, Any] = field(default_factory=dict)  # the marks of the inputs
 
 
 @dataclass(slots=True)
@@ -100,6 +103,7 @@ class TaskEnded(Event):
     worker: str = ""
     blocked: str = ""
     labels: dict[str, Any] | None = None  # what the items of a mapped result are known by, where the task was not
+    origin: Any = "program"  # the marks of the result
 
 
 @dataclass(slots=True)

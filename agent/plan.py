@@ -67,9 +67,14 @@ def look_up(reference: re.Match[str], scope: Mapping[str, Any]) -> Any:
     if name not in scope:
         raise UnsoundPlan(f"the reference ${name} leads nowhere; there is {_listed(scope)}")
     value = scope[name]
-    for field, index in re.findall(r"\.([\w-]+)|\[(\d+)\]", reference[2]):
-        value = _step(value, field or int(index), reference[0])
+    for key in steps(reference):
+        value = _step(value, key, reference[0])
     return value
+
+
+def steps(reference: re.Match[str]) -> list[str | int]:
+    """What a match of REFERENCE says after the name: fields and indexes."""
+    return [field or int(index) for field, index in re.findall(r"\.([\w-]+)|\[(\d+)\]", reference[2])]
 
 
 def _step(value: Any, key: str | int, whole: str) -> Any:

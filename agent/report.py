@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from agent import events as ev
+from agent import provenance
 from agent.archive import Archive, Store, Summary
 from agent.output import Output, as_json, clean, cost, counted, duration, preview, spent
 from agent.run import Listener
@@ -37,6 +38,7 @@ def as_record(tree: Tree, seq: int, at: float, event: ev.Event) -> dict[str, Any
         record["usage"] = asdict(event.usage)
     if isinstance(event, ev.RunEnded) and tree.root is not None:
         record |= {"answer": tree.root.result, "verified": tree.root.verified, "usage": asdict(tree.usage())}
+        record["origin"] = provenance.worst(tree.root.gave)
     return record
 
 
@@ -82,6 +84,7 @@ def _task_data(task: Task, subtree: Usage) -> dict[str, Any]:
         "result": task.result,
         "check": asdict(task.check) if task.check else None,
         "verified": task.verified,
+        "origins": {"goal": task.origin, "inputs": task.origins, "result": task.gave},
         "blocked": task.blocked,
         "usage": {"own": asdict(task.usage), "subtree": asdict(subtree)},
         "attempts": [_attempt_data(attempt) for attempt in task.attempts],
@@ -116,6 +119,7 @@ def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
         yield f"  {clean(tree.blocked)}"
     if tree.root is None:
         return
+    yield from _origin_lines(tree)
     usages = subtree_usages(tree)
     width = shutil.get_terminal_size().columns if output.stdout.isatty() else 240
     stack = [(tree.root, "", "")]
@@ -127,6 +131,19 @@ def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
         for n, child in reversed(list(enumerate(children))):
             branch, below = ("└─ ", "   ") if n == last else ("├─ ", "│  ")
             stack.append((child, indent + branch, indent + below))
+
+
+def _origin_lines(tree: Tree) -> Iterator[str]:
+    """On which text from outside an answer rests, where it does."""
+    if tree.root is None or tree.root.result is None or provenance.worst(tree.root.gave) != "outside":
+        return
+    found = [f"{preview(task.goal, 80)}" for task in provenance.sources(tree)]
+    found += ["what was piped in"] if tree.inputs else []
+    more = f" and {len(found) - _SOURCES} more" if len(found) > _SOURCES else ""
+    yield f"  the answer rests on text from outside: {', '.join(found[:_SOURCES])}{more}"
+
+
+_SOURCES = 5  # calls that are named as where an answer's text came from
 
 
 def _task_line(output: Output, task: Task, subtree: Usage, width: int) -> str:
@@ -163,8 +180,9 @@ def summary(tree: Tree, took: float) -> str:
 
 
 def waiting(tree: Tree) -> list[ev.Asked]:
-    """What a person is asked for, by tasks that are still held up by it."""
-    return [asked for asked in tree.asked.values() if tree.tasks[asked.task].status == "paused"]
+    """What a person is asked for, by tasks that are still held up by it: of each what it asked last."""
+    latest = {asked.task: asked for asked in tree.asked.values()}
+    return [asked for task, asked in latest.items() if tree.tasks[task].status == "paused"]
 
 
 # -- a log

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agent import events as ev
-from agent import plan
+from agent import plan, policy, provenance
 from agent.archive import Store
 from agent.budget import Budget, Limits
 from agent.errors import LimitHit, Pause, PersonError, Refused, UnsoundPlan
@@ -107,9 +107,9 @@ class Run:
             status = "failed" if outcome.status in ("pending", "running") else outcome.status
             blocked = "" if status == "done" else outcome.blocked
             value, labels = outcome.value, None if task.items is not None else labels_of(outcome.value)
-            self.emit(
-                ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels), commit=True
-            )
+            origin = provenance.of_outcome(self.tree, task, value, status == "done", self.tools)
+            ended = ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels, origin)
+            self.emit(ended, commit=True)
         return task
 
     # -- plans
@@ -124,19 +124,20 @@ class Run:
         """The plan's tasks as nodes of the tree, by their ids in the plan."""
         prefix = task.id if number == 1 else f"{task.id}~{number}"
         children = {p.id: f"{prefix}.{p.id}" for p in plan_.tasks}
+        by = "outside" if provenance.steered(self.tree, task, number, self.tools) else "program"
         for planned_ in plan_.tasks:
             if children[planned_.id] not in self.tree.tasks:
-                self.emit(self._joining(children[planned_.id], task, planned_.goal, planned_.tool))
+                self.emit(self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by))
         self.store.commit()
         return {name: self.tree.tasks[id] for name, id in children.items()}
 
     def join_each(self, task: Task) -> list[Task]:
         """The tasks of a mapped task, one an item."""
-        template = planned(task.inputs["each"])
+        template, by = planned(task.inputs["each"]), provenance.of_items(task)
         for n, item in enumerate(task.items or ()):
             id = f"{task.id}[{n}]"
             if id not in self.tree.tasks:
-                self.emit(self._joining(id, task, template.goal, template.tool))
+                self.emit(self._joining(id, task, template.goal, template.tool, by))
                 self._bind_item(self.tree.tasks[id], template, task.inputs["scope"] | {"item": item})
         self.store.commit()
         return [self.tree.tasks[f"{task.id}[{n}]"] for n in range(len(task.items or ()))]
@@ -147,8 +148,9 @@ class Run:
             self._bind_one(child, template, scope, ["item"])
         except (UnsoundPlan, ToolError) as error:
             goal = f"{template.goal or template.tool} ({as_text(scope['item'])[:40]!r})"
-            self.emit(ev.TaskBound(child.id, goal, {"item": scope["item"]}))
-            self.emit(ev.TaskEnded(child.id, "failed", blocked=str(error)))
+            marks = provenance.around(self.tree, child)["item"]
+            self.emit(ev.TaskBound(child.id, goal, {"item": scope["item"]}, origin="outside", origins={"item": marks}))
+            self.emit(ev.TaskEnded(child.id, "failed", blocked=str(error), origin="outside"))
 
     def bind(self, child: Task, planned_: PlannedTask, scope: dict[str, Any]) -> None:
         """Give a task its inputs, now that all it refers to is there."""
@@ -164,7 +166,9 @@ class Run:
         wanted = plan.names([planned_.args, planned_.goal]) & scope.keys()
         inputs = {"each": asdict(planned_), "scope": {name: scope[name] for name in wanted}}
         goal = planned_.goal or f"{planned_.tool} for each"
-        self.emit(ev.TaskBound(child.id, goal, inputs, list(over), labels=list(labels)))
+        origins = provenance.of_each(planned_, wanted, provenance.around(self.tree, child), child.origin)
+        bound = ev.TaskBound(child.id, goal, inputs, list(over), list(labels), origin=child.origin, origins=origins)
+        self.emit(bound)
 
     def _bind_one(self, child: Task, planned_: PlannedTask, scope: dict[str, Any], with_: Sequence[str] = ()) -> None:
         """Bind what a task refers to; what the goal of one without a tool refers to goes with it, as do `with_`."""
@@ -175,7 +179,10 @@ class Run:
         if not planned_.tool:
             plan.check_new(goal, inputs, self.tree.ancestors(child))
         check = asdict(planned_.check) if planned_.check else None
-        self.emit(ev.TaskBound(child.id, goal, inputs, check=check))
+        marks = provenance.around(self.tree, child)
+        origins = provenance.of_inputs(planned_, inputs, marks, child.origin, self.tree.goal)
+        origin = provenance.of_goal(planned_, scope, marks, child.origin)
+        self.emit(ev.TaskBound(child.id, goal, inputs, check=check, origin=origin, origins=origins))
 
     def _inputs(self, planned_: PlannedTask, scope: dict[str, Any]) -> dict[str, Any]:
         """A task's arguments, bound, and made to fit its tool, so that the tree holds them as they are used."""
@@ -183,10 +190,10 @@ class Run:
         tool = self.tools.get(planned_.tool)
         return tool.fit(inputs) if tool else inputs
 
-    def _joining(self, id: str, parent: Task, goal: str, tool: str) -> ev.TaskPlanned:
+    def _joining(self, id: str, parent: Task, goal: str, tool: str, origin: str) -> ev.TaskPlanned:
         if len(self.tree.tasks) >= self.limits.tasks:
             raise LimitHit(f"the limit of {self.limits.tasks} tasks is reached; go on with a higher --max-tasks")
-        return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1)
+        return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1, origin)
 
     @staticmethod
     def _call_text(tool: str, inputs: dict[str, Any]) -> str:
@@ -226,9 +233,9 @@ class Run:
 
     async def allow_command(self, task: Task, command: str) -> None:
         """Running a program is an effect, also when a check does it."""
-        verdict: dict[Approve, Verdict] = {"ask": "ask", "auto": "allow", "never": "refuse"}
+        verdict, why = policy.judge_command(task.origin, self.approve)
         call = hashlib.blake2b(command.encode(), digest_size=16).hexdigest()
-        await self.allow(task, verdict[self.approve], f"run the check's command: {command}", call)
+        await self.allow(task, verdict, f"run the check's command: {command}{why}", call)
 
     async def ask(self, task: Task, text: str) -> str:
         """A person's answer to a question of the planner."""
@@ -256,8 +263,10 @@ class Run:
         """Work on the goal until it ends, and record how. What is told to the person is raised after it is recorded."""
         workspace.enter(Path(self.tree.workspace))
         if self.tree.root is None:
-            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal))
-            self.emit(ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs), commit=True)
+            piped = dict.fromkeys(self.tree.inputs, "outside")  # whoever wrote it
+            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal, origin="person"))
+            bound = ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs, origin="person", origins=piped)
+            self.emit(bound, commit=True)
         status, blocked, code = "interrupted", "", 130
         try:
             root = await self._solve_in_time()

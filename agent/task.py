@@ -127,6 +127,9 @@ class Task:
     blocked: str = ""  # why it is not done
     attempts: list[Attempt] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    origin: str = "program"  # where its goal, and what its plan wrote out, came from; see agent/provenance.py
+    origins: dict[str, Any] = field(default_factory=dict)  # where its inputs came from
+    gave: Any = "program"  # where its result came from
 
     def attempt(self, number: int) -> Attempt | None:
         """The attempt of that number, where one has begun."""

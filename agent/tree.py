@@ -81,7 +81,9 @@ class Tree:
                 self._task(event)
 
     def _planned(self, event: ev.TaskPlanned) -> None:
-        self.tasks[event.task] = Task(event.task, event.goal, event.parent, event.depth, event.tool)
+        self.tasks[event.task] = Task(
+            event.task, event.goal, event.parent, event.depth, event.tool, origin=event.origin
+        )
         if event.parent is not None:
             self.tasks[event.parent].children.append(event.task)
 
@@ -103,7 +105,7 @@ class Tree:
         match event:
             case ev.TaskBound():
                 task.goal, task.inputs, task.items = event.goal, event.inputs, event.items
-                task.labels = event.labels
+                task.labels, task.origin, task.origins = event.labels, event.origin, event.origins
                 task.check = Check(**event.check) if event.check else None
             case ev.AttemptStarted():
                 task.status = "running"
@@ -119,7 +121,7 @@ class Tree:
                 attempt.usage += event.usage or Usage()
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
-                task.blocked = event.blocked
+                task.blocked, task.gave = event.blocked, event.origin
                 task.result = self._result(task, event)
 
     def _result(self, task: Task, event: ev.TaskEnded) -> Any:

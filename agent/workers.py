@@ -102,12 +102,15 @@ class ToolWorker:
     async def _allowed(self, run: Run, task: Task, args: dict[str, Any]) -> tuple[dict[str, str], str]:
         """The files that a call may replace, and its identity, once it is allowed with these files as they are."""
         while True:
-            files = policy.before(self.tool, args)
-            call = policy.call_hash(self.tool, args, files)
-            verdict = policy.judge(self.tool, files, run.approve)
-            await run.allow(task, verdict, policy.question(self.tool, args, files), call)
-            if verdict != "ask" or policy.before(self.tool, args) == files:
-                return files, call
+            call = self._call(task, args)
+            identity = policy.call_hash(self.tool, args, call.files)
+            verdict, why = policy.judge(call, run.approve)
+            await run.allow(task, verdict, policy.question(call, why), identity)
+            if verdict != "ask" or policy.before(self.tool, args) == call.files:
+                return call.files, identity
+
+    def _call(self, task: Task, args: dict[str, Any]) -> policy.Call:
+        return policy.Call(self.tool, args, policy.before(self.tool, args), task.origins, task.origin)
 
     async def _happened(self, run: Run, task: Task, args: dict[str, Any]) -> Decision | None:
         """The answer of an attempt that was cut short after its work was done. Where nobody can tell, a person decides.
@@ -120,7 +123,7 @@ class ToolWorker:
         if (done := self.tool.done) is not None:
             is_done = await in_thread(lambda: done(args), run.limits.tool_seconds, self.name)
             return Answer(self._lost_result(args)) if is_done else None
-        text = policy.question(self.tool, args, policy.before(self.tool, args))
+        text = policy.question(self._call(task, args))
         text = f"this was cut short and may have happened: {text}; do it again?"
         await run.allow(task, "ask", text, f"again:{cut.call}")
         return None

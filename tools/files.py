@@ -38,6 +38,8 @@ def list_files(folder: Path = Path("."), pattern: str = "*") -> list[str]:
 
     Effect: read
 
+    Outside: nothing
+
     Args:
         folder: the folder to look in; the workspace where none is named.
         pattern: which files, such as *.md; "**/*.md" looks into the folders below as well.
@@ -57,6 +59,8 @@ def find_files(name: str, folder: Path = Path(".")) -> list[str]:
         called …; which files are called …
 
     Effect: read
+
+    Outside: nothing
 
     Args:
         name: a name, a part of one, or a pattern such as *.md.
@@ -137,6 +141,8 @@ def write_file(path: Path, text: str) -> str:
 
     Effect: write
 
+    Outside: nothing
+
     Args:
         path: the file to write; what it held before is replaced.
         text: what the file is to hold.
@@ -179,6 +185,8 @@ def file_size(path: Path) -> int:
 
     Effect: read
 
+    Outside: nothing
+
     Args:
         path: the file.
 
@@ -197,6 +205,8 @@ def checksum(path: Path, algorithm: Literal["sha256", "sha1", "md5", "sha512", "
         the file …
 
     Effect: read
+
+    Outside: nothing
 
     Args:
         path: the file.
@@ -223,6 +233,8 @@ def choose_file(
         up the most space; the file that takes the least space; which file takes up the most room
 
     Effect: read
+
+    Outside: nothing
 
     Args:
         folder: the folder to look in; the workspace where none is named.

@@ -7,8 +7,8 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, is_dataclass
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,9 @@ class Description:
     returns: Schema
     effect: Effect = "none"
     asked_as: tuple[str, ...] = field(default=())
+    destinations: tuple[str, ...] | None = None  # the parameters that say where its effect goes; None: not declared
+    outside: tuple[str, ...] | None = None  # the fields of its result that anybody may have written; `*` is all of it
+    names: tuple[str, ...] | None = None  # those that hold names which others chose and this tool lists
 
 
 def describe(function: Callable[..., Any]) -> Description:
@@ -53,15 +56,30 @@ def describe(function: Callable[..., Any]) -> Description:
     hints = typing.get_type_hints(function)
     if "return" not in hints:
         raise TypeError("it does not say what it returns; annotate it, such as `-> str`")
-    about = _section_entries(doc, "Args")
-    params = tuple(_param(p, hints, about) for p in inspect.signature(function).parameters.values())
+    docs = _section_entries(doc, "Args")
+    params = tuple(_param(p, hints, docs) for p in inspect.signature(function).parameters.values())
     effect = _labelled(doc, "Effect") or "none"
     if effect not in EFFECTS:
         raise TypeError(f"its effect is {effect!r}, not one of {', '.join(EFFECTS)}")
     phrases = tuple(part.strip(" .") for part in _labelled(doc, "Asked as").split(";") if part.strip(" ."))
     summary = " ".join(doc.split("\n\n")[0].split())
     returns = schema.of(hints["return"])
-    return Description(function.__name__, summary, doc, params, returns, typing.cast(Effect, effect), phrases)
+    known = {p.name for p in params}
+    destinations = _declared(doc, "Destinations", known)
+    outside, names = _declared(doc, "Outside"), _declared(doc, "Names")
+    about = Description(function.__name__, summary, doc, params, returns, typing.cast(Effect, effect), phrases)
+    return replace(about, destinations=destinations, outside=outside, names=names)
+
+
+def _declared(doc: str, label: str, known: Collection[str] | None = None) -> tuple[str, ...] | None:
+    """The names after `Label:` in a docstring: none for `nothing`, `*` for `everything`; None where it is not there."""
+    text = _labelled(doc, label).strip(" .")
+    names = tuple(name.strip(" `") for name in text.split(",") if name.strip(" `"))
+    if names in (("nothing",), ("everything",)):
+        return () if names == ("nothing",) else tuple(known) if known is not None else ("*",)
+    if unknown := [name for name in names if known is not None and name not in known]:
+        raise TypeError(f"it says {label}: {unknown[0]}, which is none of its parameters")
+    return names or None
 
 
 def _param(parameter: inspect.Parameter, hints: dict[str, Any], about: dict[str, str]) -> Param:

@@ -70,8 +70,9 @@ class Tool:
         return fitted
 
     def paths(self, args: dict[str, Any]) -> list[str]:
-        """The paths among its arguments."""
-        return [args[p.name] for p in self.params if p.schema.get("format") == "path" and p.name in args]
+        """The paths among its arguments, those in lists too."""
+        given = ((p.schema, args[p.name]) for p in self.params if p.name in args)
+        return [path for wanted, value in given for path in schema.formatted(value, wanted, "path")]
 
     def call(self, args: dict[str, Any]) -> Any:
         """Call it with JSON values; its result as one. Raises ToolError."""

@@ -136,6 +136,20 @@ def matches(value: Any, schema: Schema) -> bool:
     return isinstance(value, python) and (not isinstance(value, bool) or schema.get("type") in ("boolean", None))
 
 
+def formatted(value: Any, schema: Schema, format: str) -> list[str]:
+    """The texts in a value that its schema gives this format."""
+    if isinstance(value, str):
+        options = [schema, *schema.get("anyOf", ())]
+        return [value] if any(option.get("format") == format for option in options) else []
+    inner = [option for option in (schema, *schema.get("anyOf", ())) if matches(value, option)]
+    if isinstance(value, list):
+        return [text for one in inner for item in value for text in formatted(item, one.get("items", {}), format)]
+    if isinstance(value, dict):
+        parts = [(one.get("properties", {}).get(key, {}), item) for one in inner for key, item in value.items()]
+        return [text for wanted, item in parts for text in formatted(item, wanted, format)]
+    return []
+
+
 def _fit_string(value: Any, schema: Schema, name: str) -> Any:
     if isinstance(value, str):
         return _fit_format(value.strip() if "format" in schema else value, schema, name)

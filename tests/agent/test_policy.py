@@ -28,6 +28,10 @@ def tool(effect: str, with_path: bool = True, default: str = "") -> Tool:
     return from_function(chosen, "test")
 
 
+def call(made: Tool, origins: dict[str, Any] | None = None, origin: str = "program", **args: Any) -> policy.Call:
+    return policy.Call(made, args, policy.before(made, args), origins or {}, origin)
+
+
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path) -> Path:
     workspace.enter(tmp_path)
@@ -54,14 +58,14 @@ VERDICTS = [
 @pytest.mark.parametrize(("effect", "path", "ask", "auto", "never"), VERDICTS)
 def test_verdicts(effect: str, path: str | None, ask: str, auto: str, never: str) -> None:
     made = tool(effect, path is not None)
-    files = policy.before(made, {"path": path} if path else {})
-    assert [policy.judge(made, files, how) for how in ("ask", "auto", "never")] == [ask, auto, never]
+    found = call(made, **({"path": path} if path else {}))
+    assert [policy.judge(found, how)[0] for how in ("ask", "auto", "never")] == [ask, auto, never]
 
 
 def test_a_file_that_a_default_names_counts() -> None:
     made = tool("write", default="old.txt")
-    assert policy.judge(made, policy.before(made, {"text": "x"}), "ask") == "ask"
-    assert policy.judge(made, policy.before(made, {"path": "new.txt"}), "ask") == "allow"
+    assert policy.judge(call(made, text="x"), "ask")[0] == "ask"
+    assert policy.judge(call(made, path="new.txt"), "ask")[0] == "allow"
 
 
 def test_an_approval_is_for_one_call_and_one_content(root: Path) -> None:
@@ -90,7 +94,7 @@ def test_a_pipe_is_not_waited_for(root: Path) -> None:
 
 
 def test_the_question_says_what_would_happen() -> None:
-    text = policy.question(tool("write"), {"path": "old.txt", "text": "x" * 500}, {"old.txt": "h"})
+    text = policy.question(call(tool("write"), path="old.txt", text="x" * 500))
     assert text.startswith("replace old.txt: function(") and len(text) < 200
-    assert "use the network" in policy.question(tool("network"), {}, {})
-    assert "run programs" in policy.question(tool("execute"), {"path": "old.txt"}, {"old.txt": "h"})
+    assert "use the network" in policy.question(call(tool("network")))
+    assert "run programs" in policy.question(call(tool("execute"), path="old.txt"))
