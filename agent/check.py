@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
 from agent.task import Answer, Check, Task, Usage
-from tools import schema, workspace
+from tools import redact, schema, workspace
 from tools.errors import ToolError
 from tools.schema import as_text
 
@@ -101,6 +101,7 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=redact.environment(),
         )
     except (OSError, ValueError) as error:
         return f"the check's command {command!r} could not be run: {error}"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError
-from tools import trust
+from tools import redact, trust
 
 if TYPE_CHECKING:
     from agent.budget import Limits
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 PLANNERS = ("embedded", "local", "openai")
 KEY = "OPENAI_API_KEY"
+SERVICE = "zooid"  # in the system's keyring
+_LONGEST_KEY = 65536  # characters that are read of a key file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Settings:
     model: str | None = None  # its name at the server
     base_url: str | None = None  # of the server
     key_file: str | None = None  # that holds the key; OPENAI_API_KEY comes before it
+    keyring: str | None = None  # the name that the system's keyring holds the key under, for the service zooid
     model_path: str | None = None  # a GGUF for the local planner
     gpu_layers: int = -1  # of a GGUF; -1: all
     context: int = 8192  # tokens that the local planner's model is given room for
@@ -190,6 +195,7 @@ _KINDS: dict[str, _Kind] = {
     "model": _Kind(_text),
     "base_url": _Kind(_url, _always),
     "key_file": _Kind(_text, _always, is_path=True),
+    "keyring": _Kind(_text, _always),
     "model_path": _Kind(_text, _always, is_path=True),
     "gpu_layers": _Kind(_whole(-1)),
     "context": _Kind(_whole(256)),
@@ -241,7 +247,9 @@ def load(flags: Mapping[str, Any], workspace: Path, environ: Mapping[str, str] =
     origins: dict[str, str] = {}
     for layer in layers:
         warnings += _apply(layer, workspace, values, origins)
-    return Settings(**values, origins=origins, warnings=tuple(warnings))
+    settings = Settings(**values, origins=origins, warnings=tuple(warnings))
+    _keep_out(settings, environ)
+    return settings
 
 
 def _apply(layer: _Layer, workspace: Path, values: dict[str, Any], origins: dict[str, str]) -> list[str]:
@@ -332,19 +340,52 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 def api_key(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
-    """The key of the server, from the environment or the key file; empty where there is none.
+    """The key of the server, from the environment, the key file or the system's keyring; empty where there is none.
 
-    Raises ConfigError where others could read the key file.
+    Raises ConfigError where others could read the key file, and where the keyring gives none.
     """
-    if environ.get(KEY) or not settings.key_file:
-        return environ.get(KEY, "").strip()
-    path = Path(settings.key_file)
+    key = environ.get(KEY, "").strip()
+    if not key and settings.key_file:
+        key = _in_file(Path(settings.key_file))
+    elif not key and settings.keyring:
+        key = _in_keyring(settings.keyring)
+    redact.know(key)
+    return key
+
+
+def _in_file(path: Path) -> str:
     try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path}: others may read this key file; change that with: chmod 600 {path}")
-        return path.read_text("utf-8").strip()
+        with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            about = os.stat(file.fileno())
+            if not stat.S_ISREG(about.st_mode) or about.st_mode & 0o077:
+                raise ConfigError(f"{path}: others may read this key file; change that with: chmod 600 {path}")
+            return file.read(_LONGEST_KEY).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the key file cannot be read ({error}); see key_file in zooid config show") from None
+
+
+def _in_keyring(name: str) -> str:
+    try:
+        import keyring
+    except ImportError:
+        raise ConfigError("the key is in the system's keyring, which needs: pip install 'zooid[keyring]'") from None
+    try:
+        key = keyring.get_password(SERVICE, name)
+    except Exception as error:  # each system's keyring fails in its own way
+        raise ConfigError(f"the system's keyring cannot be read ({type(error).__name__}: {error})") from None
+    if not key:
+        raise ConfigError(f"the system's keyring has no key {name!r}; put it there with: keyring set {SERVICE} {name}")
+    return str(key).strip()
+
+
+def _keep_out(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Have the secrets that settings name kept out of all that is written, also where no planner needs them."""
+    redact.know(environ.get(KEY, "").strip())
+    for password in re.findall(r"//[^/@\s:]*:([^/@\s]+)@", settings.base_url or ""):
+        redact.know(password)
+    if settings.key_file:
+        with suppress(ConfigError):
+            redact.know(_in_file(Path(settings.key_file)))
 
 
 # -- using and showing them
@@ -380,8 +421,9 @@ def show(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Se
         for name in (one.name for one in fields(Settings))
         if name in _KINDS
     ]
-    origin = f"environment {KEY}" if environ.get(KEY) else settings.key_file or "default"
-    return [*shown, Setting("key", "set, not shown" if environ.get(KEY) or settings.key_file else None, origin)]
+    kept = settings.key_file or (f"keyring {settings.keyring}" if settings.keyring else "")
+    origin = f"environment {KEY}" if environ.get(KEY) else kept
+    return [*shown, Setting("key", "set, not shown" if origin else None, origin or "default")]
 
 
 def _masked(value: Any) -> Any:

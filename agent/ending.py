@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.errors import ZooidError
 from agent.output import Output
+from tools import redact
 from tools.errors import ToolError
 
 DEFECT = 70
@@ -41,7 +42,7 @@ def _usage(error: Exception) -> str:
 
 def _defect(error: Exception) -> str:
     what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    text = "".join(traceback.format_exception(error))
+    text = redact.text("".join(traceback.format_exception(error)))
     try:
         place = f"what led to it is in {_kept(text)}"
     except OSError:

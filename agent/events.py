@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from agent.task import Usage
+from tools import redact
 
 VERSION = 1
 
@@ -146,6 +147,13 @@ NAMES: dict[type[Event], str] = {
 }
 _FIELDS = {cls: [f.name for f in fields(cls) if f.name != "task"] for cls in NAMES}
 TYPES = {name: cls for cls, name in NAMES.items()}
+
+
+def redacted(event: Event) -> Event:
+    """The event without any key in it."""
+    body = event.body()
+    without = redact.value(body)
+    return event if without is body else replace(event, **without)
 
 
 def from_body(type_: str, task: str, body: dict[str, Any]) -> Event:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import StorageError, UsageError
+from tools import redact
 
 if TYPE_CHECKING:
     from agent.task import Task
@@ -146,7 +147,7 @@ class Examples:
 
         text = "".join(json.dumps(asdict(one), ensure_ascii=False, default=str) + "\n" for one in known)
         try:
-            write_atomically(self.path, text.encode("utf-8", "backslashreplace"))
+            write_atomically(self.path, redact.text(text).encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise StorageError(f"the examples cannot be kept in {self.path}: {error.strerror}") from error
 

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from agent.errors import StorageError
 from agent.events import VERSION
 from agent.task import Usage
+from tools import redact
 from tools.schema import as_text
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -127,7 +128,7 @@ class Output:
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
-            stream.write(text)
+            stream.write(redact.text(text))
             stream.flush()
         except BrokenPipeError:  # the reader has had enough: nothing more is written, and nothing is wrong
             _silence(stream)

@@ -18,6 +18,7 @@ from typing import Any
 from agent import tokens
 from agent.errors import UsageError
 from agent.planners import Ask, decisions
+from tools import redact
 from tools.registry import Tool
 from tools.schema import as_text
 
@@ -161,7 +162,7 @@ def _rendered(kind: str, ask: Ask, named: Named) -> Prompt:
         },
     )
     user = user.encode(errors="replace").decode()  # what a terminal or a file name held and no request can
-    return Prompt(kind, render(kind, {}), user, _SCHEMAS[kind])
+    return Prompt(kind, render(kind, {}), redact.text(user), _SCHEMAS[kind])
 
 
 def _section(section: str, named: Named) -> str:

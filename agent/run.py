@@ -82,7 +82,7 @@ class Run:
 
     def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
         """Let an event happen: into the record, into the tree, and to whoever looks on. `synced`: see Store."""
-        at = self.store.now()
+        at, event = self.store.now(), ev.redacted(event)
         seq = self.store.append(event, at, synced)
         self.tree.apply(event, at)
         if commit or synced:

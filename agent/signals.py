@@ -1,4 +1,7 @@
-"""What Ctrl-C and a request to end do to a run: it comes to rest, and is ended at once where it does not."""
+"""What Ctrl-C, a request to end and a terminal that is gone do to a run.
+
+It comes to rest, and is ended at once where it does not.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE = 1.5  # seconds that a run may take to come to rest
 
 
@@ -44,7 +47,7 @@ def handled(stop: Callable[[int], None], farewell: Callable[[], None]) -> Iterat
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Have both signals raise KeyboardInterrupt, for work that keeps what it has done as it goes."""
+    """Have the signals raise KeyboardInterrupt, for work that keeps what it has done as it goes."""
 
     def take(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -27,7 +27,7 @@ from queue import SimpleQueue
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from tools import workspace
+from tools import redact, workspace
 from tools.errors import ToolError
 from tools.function import Description, Param, describe, invoke
 
@@ -240,6 +240,7 @@ class _Process:
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-c", _START, str(Path(__file__).parent)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
+            env=redact.environment(),
         )  # fmt: skip
         assert self._popen.stdin and self._popen.stdout
         self._in, self._out = self._popen.stdin, self._popen.stdout

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import os
 import random
 import re
+import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from agent import prompts, tokens
 from agent.errors import ConfigError, KeyRefused, ProviderUnavailable, UnsoundPlan, UsageError, ZooidError
 from agent.planners import Ask, Reply, decisions
 from agent.prompts import Prompt
 from agent.task import Decision, Usage
+from tools import redact
 
 REASKS = 2
 WAYS = ("schema", "tool", "text")
@@ -29,7 +33,12 @@ WAYS = ("schema", "tool", "text")
 Note = Callable[[str], None]
 Message = dict[str, str]
 
+_OPENAI = "https://api.openai.com/v1"
 _WORTH_A_RETRY = frozenset((408, 409, 425, 429))
+_LASTING = frozenset((501, 505, 506, 508, 510, 511))  # of the 5xx, those that say the same the next time
+_CUT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # what a dead connection looks like there
+_NO_HOST = frozenset((socket.EAI_NONAME, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)))
+_MOST_BYTES = 16 * 2**20  # of a reply
 _LONGEST_WAIT = 60.0  # seconds that one Retry-After may take
 
 
@@ -78,6 +87,7 @@ class OpenAIPlanner:
         self.name = f"openai:{model}"
         self.model = model
         self._base_url, self._key = base_url, api_key or ""
+        redact.know(self._key)
         self._timeout, self._retries, self._deadline, self._backoff = timeout, max_retries, deadline, backoff
         self._context, self._max_tokens = context_tokens, max_tokens
         self._price = (prices or {}).get(model)
@@ -96,7 +106,7 @@ class OpenAIPlanner:
 
     async def close(self) -> None:
         if self._client is not None:
-            await self._client.close()
+            await self._client.aclose()
             self._client = None
 
     def _counter(self, text: str) -> int:
@@ -212,35 +222,60 @@ class OpenAIPlanner:
 
     async def _post(self, body: dict[str, Any], call: _Call) -> dict[str, Any]:
         """One request; a reply is a chat completion, or it is an error that says what to do about it."""
-        import openai
+        import httpx2
 
         client, started = self._connected(), time.monotonic()
         seconds = min(self._timeout, max(0.1, call.deadline - started))
         try:
             async with asyncio.timeout(seconds):  # a server that sends a byte now and then must end as well
-                # the plain `post`: what `chat.completions` adds is its import and a walk over every message
-                text = await client.post("/chat/completions", cast_to=str, body=body)
-        except (TimeoutError, openai.APITimeoutError):
+                status, headers, text = await self._exchange(client, body)
+        except TimeoutError:
             raise _Transient(f"there was no answer within {seconds:.0f} seconds") from None
-        except openai.APIConnectionError as error:
-            raise _Transient(f"the connection failed ({self._clean(_cause(error))})") from None
-        except openai.APIStatusError as error:
-            raise self._refusal(error.status_code, error.body or error.message, error.response.headers, body) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
+            raise self._broken(error) from None
         finally:
             call.usage += Usage(1, seconds=time.monotonic() - started, cost=self._cost(0, 0))
+        if status >= 300:
+            raise self._refusal(status, _error_in(text), headers, body)
         reply = self._completion(text, body)
         call.usage += self._used(body, reply)
         return reply
 
+    async def _exchange(self, client: Any, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+        """What a server answers: status, headers, body. No redirect is followed: the key is for this host alone."""
+        async with client.stream("POST", "chat/completions", json=body) as response:
+            text = bytearray()
+            async for part in response.aiter_bytes():
+                text += part
+                if len(text) > _MOST_BYTES:
+                    raise ProviderUnavailable(f"{self._address()} sent more than {_MOST_BYTES >> 20} MiB for one reply")
+            return response.status_code, response.headers, bytes(text)
+
     def _connected(self) -> Any:
         if self._client is None:
-            import openai
+            import httpx2
 
             self._check_settings()
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=self._base_url, max_retries=0, timeout=self._timeout
-            )
+            given = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
+            headers = {name: value for name, variable in given.items() if (value := os.environ.get(variable))}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            self._client = httpx2.AsyncClient(base_url=self._base_url or _OPENAI, headers=headers, timeout=None)
         return self._client
+
+    def _broken(self, error: Exception) -> Exception:
+        """What an exchange that came to no answer means: another try helps, or only another address does."""
+        cause, said = _cause(error), self._clean(_words(_cause(error)))
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _CUT_TLS):
+            return ConfigError(f"there is no safe connection to {self._address()} ({said}); check --base-url")
+        if isinstance(cause, socket.gaierror) and cause.errno in _NO_HOST:
+            return ProviderUnavailable(
+                f"the host of {self._address()} is not known ({said}); check --base-url and the network, "
+                "then go on with: zooid resume --last"
+            )
+        if isinstance(cause, ValueError):
+            return ConfigError(f"{self._address()} is no server's address ({said}); check --base-url")
+        return _Transient(f"the connection failed ({said})")
 
     def _check_settings(self) -> None:
         if not self._key and not self._base_url:
@@ -252,10 +287,10 @@ class OpenAIPlanner:
         if self._base_url and not re.match(r"https?://[^/\s]+", self._base_url):
             raise ConfigError(f"{self._base_url!r} is no server's address; give one such as http://localhost:8000/v1")
 
-    def _completion(self, text: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _completion(self, text: bytes, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            reply = json.loads(text)
-        except ValueError:
+            reply = redact.value(json.loads(text))
+        except (ValueError, RecursionError):
             raise _Transient("the answer was cut off, or is no JSON") from None
         error = reply.get("error") if isinstance(reply, dict) else None
         if error:  # some gateways report a failure in an answer of status 200
@@ -271,7 +306,13 @@ class OpenAIPlanner:
         code, what = str(told.get("code") or told.get("type")), self._clean(str(told.get("message") or error))
         if status in (401, 403):
             return self._key_refused(status, what)
-        if code == "insufficient_quota":
+        if status < 400:
+            where = self._clean(_host(headers.get("location", "")))
+            return ConfigError(
+                f"{self._address()} points elsewhere ({status}{where and f': {where}'}), where the key is not sent; "
+                "give the right address with --base-url"
+            )
+        if code == "insufficient_quota" or status == 402:
             return ProviderUnavailable(
                 f"{self._address()} says that the account's quota is used up; add to it, then: zooid resume --last"
             )
@@ -279,7 +320,7 @@ class OpenAIPlanner:
             return self._over(body, what)
         if status not in _WORTH_A_RETRY and body.keys() & _STRUCTURE and _OF_STRUCTURE.search(what):
             return _Lacking(f"{status}: {what}")  # llama-cpp-python's server says so with a 500
-        if status in _WORTH_A_RETRY or status >= 500:
+        if status in _WORTH_A_RETRY or (status >= 500 and status not in _LASTING):
             return _Transient(f"the server said {status}: {what}", _retry_after(headers))
         if _NO_MODEL.search(f"{code} {what}"):
             return ConfigError(
@@ -287,6 +328,8 @@ class OpenAIPlanner:
             )
         if status in (400, 404, 415, 422):
             return _Lacking(f"{status}: {what}")
+        if status in (405, 410):
+            return ConfigError(f"{self._address()} takes no such request ({status}: {what}); check --base-url")
         return ProviderUnavailable(f"{self._address()} refused the request ({status}): {what}")
 
     def _key_refused(self, status: int, what: str) -> KeyRefused:
@@ -306,8 +349,9 @@ class OpenAIPlanner:
     def _used(self, body: dict[str, Any], reply: dict[str, Any]) -> Usage:
         """The tokens of one call: by the server's word, estimated where it gave none."""
         told = reply.get("usage")
-        if isinstance(told, dict) and isinstance(told.get("prompt_tokens"), int):
-            sent, said, estimated = told["prompt_tokens"], int(told.get("completion_tokens") or 0), False
+        if isinstance(told, dict) and _is_count(told.get("prompt_tokens")):
+            sent, said, estimated = told["prompt_tokens"], told.get("completion_tokens"), False
+            said = said if _is_count(said) else 0
         else:
             asked = json.dumps({key: body[key] for key in body if key != "model"}, ensure_ascii=False)
             sent, said, estimated = self._counter(asked), self._counter(_said(reply)[0]), True
@@ -320,13 +364,11 @@ class OpenAIPlanner:
 
     def _address(self) -> str:
         """The server's address as it may be shown: without a name or password in it."""
-        return re.sub(r"//[^/@]*@", "//", str(self._client.base_url if self._client else self._base_url)).rstrip("/")
+        return re.sub(r"//[^/@]*@", "//", self._base_url or _OPENAI).rstrip("/")
 
     def _clean(self, text: str) -> str:
         """A server's words, short, on one line and with nothing of the key in them."""
-        if self._key:
-            text = text.replace(self._key, "…")
-        text = re.sub(r"\b(?:sk|key)-[\w*.-]{4,}|Bearer \S+", "…", text)
+        text = re.sub(r"\b(?:sk|key)-[\w*.-]{4,}|Bearer \S+", "…", redact.text(text))
         return " ".join(text.split())[:300]
 
 
@@ -359,8 +401,10 @@ def _said(data: dict[str, Any]) -> tuple[str, bool]:
     """What a model said, and whether it was cut off at the length limit."""
     message = _message(data) or {}
     cut = data["choices"][0].get("finish_reason") == "length"
-    for call in message.get("tool_calls") or ():
-        arguments = call.get("function", {}).get("arguments") if isinstance(call, dict) else None
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        arguments = function.get("arguments") if isinstance(function, dict) else None
         if arguments:
             return arguments if isinstance(arguments, str) else json.dumps(arguments), cut
     content = message.get("content")
@@ -369,11 +413,34 @@ def _said(data: dict[str, Any]) -> tuple[str, bool]:
     return content if isinstance(content, str) else str(message.get("refusal") or ""), cut
 
 
-def _cause(error: Exception) -> str:
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value < 10**12
+
+
+def _error_in(text: bytes) -> Any:
+    """What a refusal says: the `error` of its JSON, or its words."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return text[:2000].decode(errors="replace")
+    return told.get("error", told) if isinstance(told, dict) else str(told)
+
+
+def _cause(error: Exception) -> Exception:
     """What is at the bottom of a connection error; the error itself only says that there was one."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
+    while isinstance(below := error.__cause__ or error.__context__, Exception):
+        error = below
+    return error
+
+
+def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _host(address: str) -> str:
+    """The scheme and host of an address; a path or a query may hold what is not to be shown."""
+    found = re.match(r"(https?://)(?:[^/@?#]*@)?([^/?#]*)", address)
+    return "".join(found.groups()) if found else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -76,6 +76,7 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         model = "m"
         base_url = "https://example.org/v1/"
         key_file = "key"
+        keyring = "main"
         model_path = "~/a.gguf"
         gpu_layers = 0
         context = 512

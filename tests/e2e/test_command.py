@@ -362,7 +362,7 @@ def hanging() -> Server:
     return Server([plan({"id": "r", "tool": "read_file", "args": {"path": "a.txt"}}), Reply(hang=True)])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_brings_a_run_to_rest(zooid: Piped, number: int, code: int) -> None:
     with hanging() as server, zooid.start("run", "how many?", *by(server), **KEY) as process:
         _until(lambda: len(server.requests) == 2)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools import redact
 from tools.errors import ToolError
 from tools.forge.candidate import Row
 from tools.micro.manifest import Kind
@@ -124,7 +125,7 @@ def _name(column: str) -> str:
 def _text(path: Path, line: int, name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ExamplesError(f"{path}, line {line}: `{name}` is no text or number; correct it there")
-    text = " ".join(str(value).split())
+    text = redact.text(" ".join(str(value).split()))
     if not text:
         raise ExamplesError(f"{path}, line {line}: `{name}` is empty; fill it in or leave the row out")
     return text

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools import redact
 from tools.errors import ToolError
 from tools.micro import wire
 from tools.micro.asker import Answer, Row
@@ -62,7 +63,7 @@ def spawn(fd: int, *, folder: int = -1, name: str = "", idle: float = 0.0) -> Po
         [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parent.parent), given],
         pass_fds=[fd, folder] if name else [fd], start_new_session=True, cwd="/",
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ | {"GGML_NO_BACKTRACE": "1"},  # a crash would start a debugger
+        env=redact.environment() | {"GGML_NO_BACKTRACE": "1"},  # a crash would start a debugger
     )  # fmt: skip
 
 
