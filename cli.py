@@ -67,6 +67,9 @@ MaxDepth = Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels o
 MaxWidth = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks that one plan may name.")]
 MaxTasks = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks in the whole tree.")]
 MaxSeconds = Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that this sitting may take.")]
+MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="US dollars that the models may cost.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tokens of the models, in and out together.")]
+MaxReplans = Annotated[int | None, typer.Option(min=0, metavar="N", help="Times that a task is planned anew.")]
 MaxParallel = Annotated[int | None, typer.Option(min=1, metavar="N", help="Calls in flight at once.")]
 Tools = Annotated[list[Path] | None, typer.Option(metavar="DIR", help="A folder of more tools; may be repeated.")]
 GpuLayers = Annotated[
@@ -133,6 +136,9 @@ def run(
     max_tasks: MaxTasks = None,
     max_seconds: MaxSeconds = None,
     max_parallel: MaxParallel = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    max_replans: MaxReplans = None,
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan and do nothing.")] = False,
@@ -151,6 +157,7 @@ def run(
       cat notes.txt | zooid run "which language is this?"
       zooid run --plan "sort names.txt and write it to sorted.txt"
       zooid run --planner local --model ./any-instruct.gguf "summarise README.md"
+      zooid run --max-cost 0.50 --max-seconds 600 "translate every file in letters into English"
       zooid run --json "how many lines has data.csv?" | jq -r 'select(.type=="run.ended").answer'
     """
     flags = _given(locals())
@@ -182,6 +189,9 @@ def resume(
     max_tasks: MaxTasks = None,
     max_seconds: MaxSeconds = None,
     max_parallel: MaxParallel = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    max_replans: MaxReplans = None,
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
     json: Json = False,
@@ -196,7 +206,7 @@ def resume(
       zooid resume 7f3k
       zooid resume --last --approve auto
       zooid resume 7f3k --answer "the second file"
-      zooid resume 7f3k --max-tasks 5000
+      zooid resume 7f3k --max-cost 5
     """
     flags = _given(locals())
     out = _output(json, quiet, verbose)

@@ -177,7 +177,7 @@ def _openai(settings: config.Settings) -> Planner:
     key = config.api_key(settings)
     if not key and not settings.base_url:
         raise ConfigError("the planner openai needs a key: set OPENAI_API_KEY, or name your server with --base-url")
-    return OpenAIPlanner(settings.model or _DEFAULT_MODEL, settings.base_url, key or None, prices=settings.prices)
+    return OpenAIPlanner(settings.model or _DEFAULT_MODEL, settings.base_url, key or None, own_prices=settings.prices)
 
 
 def _local(settings: config.Settings) -> Planner:

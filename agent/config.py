@@ -46,6 +46,8 @@ class Settings:
     max_tasks: int = 1000
     max_seconds: float = 3600.0
     max_parallel: int = 8
+    max_cost: float | None = None  # US dollars
+    max_tokens: int | None = None
     max_replans: int = 2
     tool_seconds: float = 60.0
     micro_memory_mb: int = 512  # of micro-models that are kept loaded
@@ -157,6 +159,13 @@ def _seconds(value: Any) -> float:
     raise ValueError("a number of seconds above 0")
 
 
+def _dollars(value: Any) -> float:
+    try:
+        return _seconds(value)
+    except ValueError:
+        raise ValueError("an amount of US dollars above 0") from None
+
+
 def _folders(value: Any) -> tuple[str, ...]:
     given = value.split(os.pathsep) if isinstance(value, str) else value
     if isinstance(given, (list, tuple)) and all(isinstance(one, (str, Path)) and str(one) for one in given):
@@ -186,6 +195,10 @@ def _more(new: Any, own: Any) -> bool:
     return bool(new > own)
 
 
+def _more_or_none(new: Any, own: Any) -> bool:
+    return own is not None and bool(new > own)
+
+
 def _less_strict(new: str, own: str) -> bool:
     return _STRICTNESS[new] > _STRICTNESS[own]
 
@@ -205,6 +218,8 @@ _KINDS: dict[str, _Kind] = {
     "max_tasks": _Kind(_whole(1), _more),
     "max_seconds": _Kind(_seconds, _more),
     "max_parallel": _Kind(_whole(1), _more),
+    "max_cost": _Kind(_dollars, _more_or_none),
+    "max_tokens": _Kind(_whole(1), _more_or_none),
     "max_replans": _Kind(_whole(0), _more),
     "tool_seconds": _Kind(_seconds, _more),
     "micro_memory_mb": _Kind(_whole(1), _more),
@@ -403,6 +418,8 @@ def limits(settings: Settings) -> Limits:
         parallel=settings.max_parallel,
         replans=settings.max_replans,
         tool_seconds=settings.tool_seconds,
+        cost=settings.max_cost,
+        tokens=settings.max_tokens,
     )
 
 

@@ -55,6 +55,7 @@ class TaskPlanned(Event):
     tool: str = ""
     depth: int = 0
     origin: str = "program"  # of what its plan wrote out
+    budget: dict[str, Any] | None = None  # its share of the run's
 
 
 @dataclass(slots=True)
@@ -80,6 +81,19 @@ class AttemptStarted(Event):
 
 
 @dataclass(slots=True)
+class AttemptReserved(Event):
+    """A call of a model is about to be made for an attempt, and its cost is set aside.
+
+    `usage` is what the attempt's calls that are not settled cost so far, and what this one may cost at most. Where
+    nothing settles it, because the process was killed, the call may have been billed, and this is what it counts for.
+    """
+
+    number: int
+    worker: str
+    usage: Usage
+
+
+@dataclass(slots=True)
 class AttemptDecided(Event):
     """A worker's decision; for a model it holds what was paid for, so it is never asked for twice."""
 
@@ -94,6 +108,7 @@ class AttemptEnded(Event):
     number: int
     verdict: str
     usage: Usage | None = None  # beside that of the decision: of a try that came to none, or of a judge
+    worker: str = ""  # whose usage that is
 
 
 @dataclass(slots=True)
@@ -138,6 +153,7 @@ NAMES: dict[type[Event], str] = {
     TaskPlanned: "task.planned",
     TaskBound: "task.bound",
     AttemptStarted: "attempt.started",
+    AttemptReserved: "attempt.reserved",
     AttemptDecided: "attempt.decided",
     AttemptEnded: "attempt.ended",
     TaskEnded: "task.ended",

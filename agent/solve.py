@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import check, plan
-from agent.errors import Declined, Pause, Refused, UnsoundPlan
+from agent.errors import Declined, LimitHit, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
-from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
-from agent.workers import Outcome, ToolWorker, Worker, spent, together
+from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, from_json, to_json
+from agent.workers import Outcome, ToolWorker, Worker, together
 from tools.errors import ToolError
-from tools.schema import Mapped, as_text
+from tools.schema import Mapped
 
 if TYPE_CHECKING:
     from agent.run import Run
@@ -23,16 +23,25 @@ async def solve(run: Run, task: Task) -> Task:
     """Work on one task. A resumed run calls this again: what the tree holds already is not done twice."""
     if task.status in FINISHED:
         return task
-    with run.budget.reserve(task):
-        if task.items is not None:
-            best = await solve_each(run, task)
-        else:
-            best = Outcome(status="pending", blocked="no worker can take this task")
-            for worker in ladder(run, task):  # cheapest first
-                best = await persist(run, task, worker, best)
-                if best.status in ("done", "paused") or best.refused or best.waits:
-                    break
-        return task if best.waits else run.end(task, best)
+    try:
+        best = await run.budget.within(task, work_on(run, task))
+    except LimitHit as limit:
+        if limit.task != task.id or task.parent is None:
+            raise
+        return run.cut_short(task, str(limit))
+    return task if best.waits else run.end(task, best)
+
+
+async def work_on(run: Run, task: Task) -> Outcome:
+    """Have the ladder's workers try a task until one has done it; the best that came of it."""
+    if task.items is not None:
+        return await solve_each(run, task)
+    best = Outcome(status="pending", blocked="no worker can take this task")
+    for worker in ladder(run, task):  # cheapest first
+        best = await persist(run, task, worker, best)
+        if best.status in ("done", "paused") or best.refused or best.waits:
+            break
+    return best
 
 
 async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcome:
@@ -49,24 +58,24 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
 
 async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcome:
     """One try of one worker: its decision is made, or read back from the tree, carried out, checked and recorded."""
-    number, usage = run.next_number(task), None
+    number = run.next_number(task)
     try:
         outcome = await carry_out(run, task, number, await decide(run, task, worker, number, last), last)
         if outcome.status == "done":
-            why, usage = await accept(run, task, number, outcome.value)
+            why = await accept(run, task, number, outcome.value)
             outcome = _failed(outcome, why, mend=True) if why else outcome
         known = outcome.verified or worker.name == task.tool or task.check is not None
         outcome.verified = outcome.status == "done" and known
     except Pause as pause:
         return Outcome("paused", worker=worker.name, blocked=str(pause))
     except (ToolError, UnsoundPlan, Declined) as error:
-        outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
+        outcome = _failed(last, str(error), mend=isinstance(error, UnsoundPlan))
         outcome.refused, outcome.declined = isinstance(error, Refused), isinstance(error, Declined)
     outcome.worker = worker.name
     if outcome.status == "paused" or outcome.waits:
         return outcome
     outcome.again = outcome.again and _may_go_on(run, task, worker, number, outcome)
-    run.attempt_ended(task, number, _verdict(outcome), usage)
+    run.attempt_ended(task, number, _verdict(outcome))
     return outcome
 
 
@@ -88,13 +97,13 @@ async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcom
     return await worker.attempt(run, task, number, last)
 
 
-async def accept(run: Run, task: Task, number: int, value: Any) -> tuple[str, Usage | None]:
-    """Why a result is not accepted, and what asking cost; what an earlier process found is taken from the tree."""
+async def accept(run: Run, task: Task, number: int, value: Any) -> str:
+    """Why a result is not accepted; empty where it is. What an earlier process found is taken from the tree."""
     recorded = task.attempt(number)
     if recorded and recorded.ended:
-        return (recorded.verdict.removeprefix("failed: ") if recorded.verdict.startswith("failed") else ""), None
-    why, usage = await check.judge(run, task, value)
-    return (f"the result was not accepted: {why}" if why else ""), usage
+        return recorded.verdict.removeprefix("failed: ") if recorded.verdict.startswith("failed") else ""
+    why = await check.judge(run, task, number, value)
+    return f"the result was not accepted: {why}" if why else ""
 
 
 async def carry_out(run: Run, task: Task, number: int, decision: Decision, last: Outcome) -> Outcome:
@@ -140,7 +149,7 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
     async with asyncio.TaskGroup() as group:
         for planned in plan_.tasks:
             group.create_task(one(planned, children[planned.id]))
-    return _joined(plan_, children, scope, last)
+    return _joined(run, task, plan_, children, last)
 
 
 async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: dict[str, Any], awaited: bool) -> None:
@@ -187,7 +196,7 @@ async def _in_window(items: Iterable[Task], work: Callable[[Task], Awaitable[Any
             group.create_task(lane())
 
 
-def _joined(plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last: Outcome) -> Outcome:
+def _joined(run: Run, task: Task, plan_: Plan, children: dict[str, Task], last: Outcome) -> Outcome:
     """The plan's own outcome from its tasks'."""
     held = [child for child in children.values() if child.status not in ("done", "cancelled")]
     if any(map(_is_away, held)):
@@ -198,22 +207,14 @@ def _joined(plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last:
     outcome.again, outcome.mends = outcome.status in ("failed", "running"), last.mends + bool(held)
     if outcome.status == "done":
         try:
-            outcome.value = plan.bind(plan_.answer, scope)
+            outcome.value = plan.bind(plan_.answer, task.inputs | outcome.scope)
         except UnsoundPlan as error:
             return _failed(outcome, str(error), mend=True)
         outcome.verified = all(child.verified for child in children.values())
     elif held:
-        outcome.value = _partial(plan_, children)
+        outcome.value = run.tree.so_far(task)
         outcome.status = "partial" if outcome.value and outcome.status == "failed" else outcome.status
     return outcome
-
-
-def _partial(plan_: Plan, children: dict[str, Task]) -> Any:
-    """What can be said although tasks failed: the results that the answer would have used, or else the last one."""
-    parts = {name: child.result for name, child in children.items() if child.result is not None}
-    wanted = [name for name in plan.names(plan_.answer or "") if name in parts] or list(parts)[-1:]
-    lines = [f"{children[name].goal or name}: {as_text(parts[name])}" for name in children if name in wanted]
-    return "\n".join(lines) or None
 
 
 def _held_up(tasks: list[Task]) -> Outcome:

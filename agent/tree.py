@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent import events as ev
-from agent.task import ROOT, Attempt, Check, Task, Usage
-from tools.schema import Mapped
+from agent.plan import names
+from agent.task import ROOT, Attempt, Check, Share, Task, Usage, child_id
+from tools.schema import Mapped, as_text
 
 
 def labels_of(value: Any) -> dict[str, Any] | None:
@@ -25,6 +27,19 @@ def _labelled(value: Any, labels: dict[str, Any] | None) -> Any:
     return Mapped(map(_labelled, value, inner), labels["items"])
 
 
+@dataclass(slots=True)
+class Account:
+    """What a task that has limits, and all below it, have used of them."""
+
+    tasks: int = 0
+    spent: Usage = field(default_factory=Usage)  # settled
+    reserved: dict[tuple[str, int], Usage] = field(default_factory=dict)  # by task and attempt: not settled
+
+    @property
+    def used(self) -> Usage:
+        return sum(self.reserved.values(), self.spent)
+
+
 class Tree:
     """A fold over events. The loop is its only writer, by way of `Run.emit`."""
 
@@ -40,6 +55,7 @@ class Tree:
         self.started = 0.0
         self.ended: float | None = None
         self.tasks: dict[str, Task] = {}
+        self.accounts: dict[str, Account] = {}  # by task: the goal's own, and those with a share of the budget
         self.asked: dict[tuple[str, str], ev.Asked] = {}  # by task and call, while nobody has answered
         self.answers: dict[tuple[str, str], ev.Answered] = {}
 
@@ -49,6 +65,8 @@ class Tree:
 
     def usage(self, task_id: str = ROOT) -> Usage:
         """What a task and all below it cost."""
+        if task_id in self.accounts:
+            return self.accounts[task_id].used
         total, waiting = Usage(), [task_id] if task_id in self.tasks else []
         while waiting:
             task = self.tasks[waiting.pop()]
@@ -62,6 +80,26 @@ class Tree:
         while parent is not None:
             yield self.tasks[parent]
             parent = self.tasks[parent].parent
+
+    def accounts_of(self, task_id: str) -> Iterator[tuple[Task, Account]]:
+        """The accounts that a task's costs go to, its own or the nearest above it first, the whole tree's last."""
+        id: str | None = task_id
+        while id is not None:
+            if account := self.accounts.get(id):
+                yield self.tasks[id], account
+            id = self.tasks[id].parent
+
+    def so_far(self, task: Task) -> Any:
+        """What there is of a task's result: of its latest plan what the answer would have used, or else the last."""
+        if task.result is not None or not task.children:
+            return task.result
+        plan = next((a for a in reversed(task.attempts) if a.decision and a.decision["kind"] == "plan"), None)
+        number, answer = (plan.number, plan.decision["answer"]) if plan and plan.decision else (0, None)
+        below = [self.tasks[id] for id in task.children if not plan or id.startswith(child_id(task.id, number, ""))]
+        parts = {child.id: value for child in below if (value := self.so_far(child)) is not None}
+        wanted = {child_id(task.id, number, name) for name in names(answer or "")} if plan else parts.keys()
+        shown = [id for id in parts if id in wanted] or list(parts)[-1:]
+        return "\n".join(f"{self.tasks[id].goal}: {as_text(parts[id])}" for id in shown) or None
 
     def apply(self, event: ev.Event, at: float) -> None:
         """Take one event in; `at` is in seconds since the epoch."""
@@ -81,11 +119,16 @@ class Tree:
                 self._task(event)
 
     def _planned(self, event: ev.TaskPlanned) -> None:
-        self.tasks[event.task] = Task(
+        task = self.tasks[event.task] = Task(
             event.task, event.goal, event.parent, event.depth, event.tool, origin=event.origin
         )
+        task.budget = Share(**event.budget) if event.budget else None
         if event.parent is not None:
             self.tasks[event.parent].children.append(event.task)
+        if task.budget or event.parent is None:
+            self.accounts[event.task] = Account()
+        for _, account in self.accounts_of(event.task):
+            account.tasks += 1
 
     def _run(self, event: ev.Event, at: float) -> None:
         match event:
@@ -112,17 +155,32 @@ class Tree:
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.call, attempt.before = event.call, event.before
                 self.answers.pop((event.task, f"again:{event.call}"), None)  # a word to do it again holds once
+            case ev.AttemptReserved():
+                attempt = self._attempt(task, event.number, event.worker)
+                attempt.reserved, attempt.charged = event.usage, event.worker
+                for _, account in self.accounts_of(task.id):
+                    account.reserved[task.id, event.number] = event.usage
             case ev.AttemptDecided():
                 attempt = self._attempt(task, event.number, event.worker)
-                attempt.decision, attempt.usage = event.decision, event.usage
+                attempt.decision = event.decision
+                self._settle(task, attempt, event.usage)
             case ev.AttemptEnded():
                 attempt = self._attempt(task, event.number)
                 attempt.verdict, attempt.ended = event.verdict, True
-                attempt.usage += event.usage or Usage()
+                self._settle(task, attempt, event.usage)
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
                 task.blocked, task.gave = event.blocked, event.origin
                 task.result = self._result(task, event)
+
+    def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:
+        """What an attempt did cost takes the place of what was reserved for it."""
+        if usage is None or not (usage.calls or attempt.reserved):
+            return
+        attempt.usage, attempt.reserved = attempt.usage + usage, None
+        for _, account in self.accounts_of(task.id):
+            account.reserved.pop((task.id, attempt.number), None)
+            account.spent += usage
 
     def _result(self, task: Task, event: ev.TaskEnded) -> Any:
         """A task's result; JSON alone does not keep by what the items of a mapped one are known."""

@@ -194,15 +194,12 @@ class Window:
         self._tree = tree
         self._begun: dict[str, tuple[float, str]] = {}  # tasks at work: since when, and the worker
         self._ended: Counter[str | None] = Counter(t.parent for t in tree.tasks.values() if t.status in FINISHED)
-        self._usage = tree.usage()
         self._start = time.monotonic()
 
     def take(self, event: ev.Event) -> None:
         match event:
             case ev.AttemptStarted():
                 self._begun[event.task] = (time.monotonic(), event.worker)
-            case ev.AttemptDecided() | ev.AttemptEnded() if event.usage is not None:
-                self._usage += event.usage
             case ev.TaskEnded():
                 self._begun.pop(event.task, None)
                 self._ended[self._tree.tasks[event.task].parent] += event.status != "paused"
@@ -249,7 +246,7 @@ class Window:
         if task.id == ROOT:
             done = sum(self._ended.values())
             took = duration(time.monotonic() - self._start)
-            return f"  {took}, {counted(len(self._tree.tasks) - 1, 'task')}, {done:,} done, {spent(self._usage)}"
+            return f"  {took}, {counted(len(self._tree.tasks) - 1, 'task')}, {done:,} done, {spent(self._tree.usage())}"
         if task.status == "done":
             return f" → {preview(task.result, 40)}"
         if task.status in ("failed", "partial", "paused"):
