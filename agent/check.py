@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
-from agent.task import Answer, Check, Task, Usage
+from agent.task import Answer, Check, Task
 from tools import redact, schema, workspace
 from tools.errors import ToolError
 from tools.schema import as_text
@@ -19,20 +19,17 @@ if TYPE_CHECKING:
 _SECONDS = 120  # that a command may take
 
 
-async def judge(run: Run, task: Task, value: Any) -> tuple[str, Usage | None]:
-    """Why `value` is not accepted as the result of `task`, empty where it is, and what a model that judged it cost.
-
-    A task without a check accepts all.
-    """
-    check, usage = task.check, None
+async def judge(run: Run, task: Task, number: int, value: Any) -> str:
+    """Why what attempt `number` gave is not accepted as the result of `task`; empty where it is, or has no check."""
+    check = task.check
     if check is None:
-        return "", None
+        return ""
     why = by_value(check, value)
     if not why and check.command:
         why = await _by_command(run, task, check.command, as_text(value))
     if not why and check.judge:
-        why, usage = await _by_model(run, check.judge, task.goal, as_text(value))
-    return why, usage
+        why = await _by_model(run, task, number, check.judge, as_text(value))
+    return why
 
 
 def flaw(check: Check) -> str:
@@ -117,21 +114,22 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
     return "" if process.returncode == 0 else f"{command!r} ended with {process.returncode}: {last}"
 
 
-async def _by_model(run: Run, question: str, goal: str, text: str) -> tuple[str, Usage | None]:
+async def _by_model(run: Run, task: Task, number: int, question: str, text: str) -> str:
     """Ask a planner, in a call of its own, whether the result will do."""
     from agent.planners import Ask
 
     judge = next((planner for planner in run.planners if planner.name != "embedded"), None)
     if judge is None:
-        return "a judge model is wanted, and there is none: give a key or a GGUF", None
-    asked = Ask(f"{question} Answer yes, or no with the reason.", {"goal": goal, "result": text}, may_plan=False)
+        return "a judge model is wanted, and there is none: give a key or a GGUF"
+    asked = Ask(f"{question} Answer yes, or no with the reason.", {"goal": task.goal, "result": text}, may_plan=False)
     try:
         async with run.budget.slots:
-            reply = await judge.decide(asked, lambda text: None)
+            with run.budget.meter(task, number, judge.name) as asked.meter:
+                reply = await judge.decide(asked, lambda text: None)
     except UnsoundPlan as error:
-        return f"the judge gave no answer: {error}", getattr(error, "usage", None)
+        return f"the judge gave no answer: {error}"
     except ToolError as error:  # its own model cannot be used: the result is not to blame
         raise ConfigError(str(error)) from error
     said = as_text(reply.decision.value) if isinstance(reply.decision, Answer) else "no answer"
     yes = re.match(r"\s*yes\b", said, re.IGNORECASE)
-    return "" if yes else f"the judge said: {said[:200]}", reply.usage
+    return "" if yes else f"the judge said: {said[:200]}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -47,12 +46,12 @@ class Settings:
     max_tasks: int = 1000
     max_seconds: float = 3600.0
     max_parallel: int = 8
+    max_cost: float | None = None  # US dollars
+    max_tokens: int | None = None
     max_replans: int = 2
     tool_seconds: float = 60.0
     micro_memory_mb: int = 512  # of micro-models that are kept loaded
     micro_idle_seconds: float = 60.0  # that a micro-model stays loaded once no run uses it
-    jobs_max_running: int = 4  # runs in the background that are at work at once; the others queue
-    jobs_on_end: tuple[str, ...] = ()  # a command to call when one ends or asks, or `desktop`
     tools: tuple[str, ...] = ()  # more folders of plugins
     prices: dict[str, dict[str, float]] = field(default_factory=dict)  # $ per 1M tokens: {model: {input, output}}
     origins: dict[str, str] = field(default_factory=dict, compare=False)  # where each of the above came from
@@ -160,21 +159,18 @@ def _seconds(value: Any) -> float:
     raise ValueError("a number of seconds above 0")
 
 
+def _dollars(value: Any) -> float:
+    try:
+        return _seconds(value)
+    except ValueError:
+        raise ValueError("an amount of US dollars above 0") from None
+
+
 def _folders(value: Any) -> tuple[str, ...]:
     given = value.split(os.pathsep) if isinstance(value, str) else value
     if isinstance(given, (list, tuple)) and all(isinstance(one, (str, Path)) and str(one) for one in given):
         return tuple(str(one) for one in given)
     raise ValueError(f"a list of folders (in the environment, with {os.pathsep} between)")
-
-
-def _command(value: Any) -> tuple[str, ...]:
-    try:
-        words = shlex.split(value) if isinstance(value, str) else value
-    except ValueError:
-        words = None
-    if isinstance(words, (list, tuple)) and all(isinstance(word, str) and "\0" not in word for word in words):
-        return tuple(words)
-    raise ValueError('a command, as a text or as the list of its words, or "desktop"')
 
 
 def _prices(value: Any) -> dict[str, dict[str, float]]:
@@ -199,6 +195,10 @@ def _more(new: Any, own: Any) -> bool:
     return bool(new > own)
 
 
+def _more_or_none(new: Any, own: Any) -> bool:
+    return own is not None and bool(new > own)
+
+
 def _less_strict(new: str, own: str) -> bool:
     return _STRICTNESS[new] > _STRICTNESS[own]
 
@@ -218,12 +218,12 @@ _KINDS: dict[str, _Kind] = {
     "max_tasks": _Kind(_whole(1), _more),
     "max_seconds": _Kind(_seconds, _more),
     "max_parallel": _Kind(_whole(1), _more),
+    "max_cost": _Kind(_dollars, _more_or_none),
+    "max_tokens": _Kind(_whole(1), _more_or_none),
     "max_replans": _Kind(_whole(0), _more),
     "tool_seconds": _Kind(_seconds, _more),
     "micro_memory_mb": _Kind(_whole(1), _more),
     "micro_idle_seconds": _Kind(_seconds),
-    "jobs_max_running": _Kind(_whole(1), _more),
-    "jobs_on_end": _Kind(_command, _always),
     "tools": _Kind(_folders, is_path=True),
     "prices": _Kind(_prices),
 }
@@ -328,8 +328,6 @@ def _environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
         name = variable.removeprefix("ZOOID_").lower()
         if not variable.startswith("ZOOID_") or not value:
             continue
-        if name.startswith("job_"):  # what a hook is told
-            continue
         if name in _KINDS and name != "prices":
             found[name] = value
         else:
@@ -348,24 +346,9 @@ def _file(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return _flat(tomllib.loads(content.decode("utf-8")))
+        return tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no valid TOML: {error}") from None
-
-
-_TABLES = ("jobs",)
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a file by their whole names: `max_running` of the table `jobs` is jobs_max_running."""
-    tables = {table: values.pop(table) for table in _TABLES if isinstance(values.get(table), dict)}
-    return values | {f"{table}_{name}": value for table, inner in tables.items() for name, value in inner.items()}
-
-
-def _dotted(name: str) -> str:
-    """A setting's name as it is written in a file."""
-    table, _, rest = name.partition("_")
-    return f"{table}.{rest}" if table in _TABLES else name
 
 
 # -- the key
@@ -435,6 +418,8 @@ def limits(settings: Settings) -> Limits:
         parallel=settings.max_parallel,
         replans=settings.max_replans,
         tool_seconds=settings.tool_seconds,
+        cost=settings.max_cost,
+        tokens=settings.max_tokens,
     )
 
 
@@ -449,7 +434,7 @@ def plugin_folders(settings: Settings, workspace: Path) -> list[PluginFolder]:
 def show(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Setting]:
     """Every setting and where it came from; of the key only whether there is one."""
     shown = [
-        Setting(_dotted(name), _masked(settings[name]), settings.origins.get(name, "default"))
+        Setting(name, _masked(settings[name]), settings.origins.get(name, "default"))
         for name in (one.name for one in fields(Settings))
         if name in _KINDS
     ]

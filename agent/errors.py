@@ -68,9 +68,13 @@ class KeyRefused(PersonError):
 
 
 class LimitHit(PersonError):
-    """A limit of the run's budget was reached; what is done is kept."""
+    """A limit of the budget was reached; what is done is kept. `task` is the one whose limit it is."""
 
     exit_code = 3
+
+    def __init__(self, what: str, task: str = "root") -> None:
+        super().__init__(what)
+        self.task = task
 
 
 class StorageError(PersonError):
@@ -83,3 +87,15 @@ class Pause(ZooidError):
     """The run waits for an approval or an answer."""
 
     exit_code = 4
+
+
+def first(group: BaseException) -> BaseException:
+    """The error that stopped a group of tasks: what is told to the person before anything else."""
+    leaves, waiting = [], [group]
+    while waiting:
+        error = waiting.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+        else:
+            leaves.append(error)
+    return next((error for error in leaves if isinstance(error, PersonError)), leaves[0])

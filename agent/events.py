@@ -40,15 +40,6 @@ class RunResumed(Event):
 
 
 @dataclass(slots=True)
-class RunQueued(Event):
-    """The run waits to go on in the background, under these settings."""
-
-    settings: dict[str, Any]
-    output: str = ""  # the file that its answer is written to
-    by: str = ""
-
-
-@dataclass(slots=True)
 class RunEnded(Event):
     status: str
     blocked: str = ""
@@ -64,6 +55,7 @@ class TaskPlanned(Event):
     tool: str = ""
     depth: int = 0
     origin: str = "program"  # of what its plan wrote out
+    budget: dict[str, Any] | None = None  # its share of the run's
 
 
 @dataclass(slots=True)
@@ -89,6 +81,19 @@ class AttemptStarted(Event):
 
 
 @dataclass(slots=True)
+class AttemptReserved(Event):
+    """A call of a model is about to be made for an attempt, and its cost is set aside.
+
+    `usage` is what the attempt's calls that are not settled cost so far, and what this one may cost at most. Where
+    nothing settles it, because the process was killed, the call may have been billed, and this is what it counts for.
+    """
+
+    number: int
+    worker: str
+    usage: Usage
+
+
+@dataclass(slots=True)
 class AttemptDecided(Event):
     """A worker's decision; for a model it holds what was paid for, so it is never asked for twice."""
 
@@ -103,6 +108,7 @@ class AttemptEnded(Event):
     number: int
     verdict: str
     usage: Usage | None = None  # beside that of the decision: of a try that came to none, or of a judge
+    worker: str = ""  # whose usage that is
 
 
 @dataclass(slots=True)
@@ -114,15 +120,6 @@ class TaskEnded(Event):
     blocked: str = ""
     labels: dict[str, Any] | None = None  # what the items of a mapped result are known by, where the task was not
     origin: Any = "program"  # the marks of the result
-    by: str = ""  # the person who ended it, where one did
-
-
-@dataclass(slots=True)
-class TaskReopened(Event):
-    """A person has a task tried again that had come to an end, and with it what was held up by it."""
-
-    hint: str = ""
-    by: str = ""
 
 
 @dataclass(slots=True)
@@ -152,15 +149,14 @@ class Note(Event):
 NAMES: dict[type[Event], str] = {
     RunStarted: "run.started",
     RunResumed: "run.resumed",
-    RunQueued: "run.queued",
     RunEnded: "run.ended",
     TaskPlanned: "task.planned",
     TaskBound: "task.bound",
     AttemptStarted: "attempt.started",
+    AttemptReserved: "attempt.reserved",
     AttemptDecided: "attempt.decided",
     AttemptEnded: "attempt.ended",
     TaskEnded: "task.ended",
-    TaskReopened: "task.reopened",
     Asked: "asked",
     Answered: "answered",
     Note: "note",

@@ -15,22 +15,20 @@ from agent import events as ev
 from agent import plan, policy, provenance
 from agent.archive import Store
 from agent.budget import Budget, Limits
-from agent.control import Control
-from agent.errors import LimitHit, Pause, PersonError, Refused, UnsoundPlan
+from agent.errors import Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
 from agent.policy import Approve, Verdict
 from agent.router import Router
 from agent.routes import Routes
 from agent.solve import solve
-from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, Usage, planned
-from agent.tree import Tree, family_of, labels_of
+from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, child_id, planned
+from agent.tree import Tree, labels_of
 from agent.workers import Outcome, rest
 from tools import workspace
 from tools.errors import ToolError
 from tools.registry import Registry, Tool
 from tools.schema import as_text
 
-_CODES = {"done": 0, "paused": 4, "cancelled": 130}  # of a run by its goal's status
 SHOWN_TOOLS = 12  # that a planner is shown; a registry of hundreds must not become hundreds of lines in a prompt
 
 Listener = Callable[[int, float, ev.Event], None]
@@ -70,8 +68,7 @@ class Run:
     others: Others | None = None  # who shares the work; None: it is all done here
 
     def __post_init__(self) -> None:
-        self.control = Control(self)
-        self.budget = Budget(self.limits)
+        self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True))
         self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()
@@ -96,17 +93,15 @@ class Run:
     def next_number(self, task: Task) -> int:
         """The number of the next attempt at a task: the same in every process that works on the run."""
         self._numbers[task.id] += 1
-        return task.given_up + self._numbers[task.id]
+        return self._numbers[task.id]
 
-    def started_over(self, task: Task) -> None:
-        """A task that has ended is worked on again: what its attempts came to is read back, as in a new process."""
-        self._numbers.pop(task.id, None)
-
-    def attempt_ended(self, task: Task, number: int, verdict: str, usage: Usage | None) -> None:
+    def attempt_ended(self, task: Task, number: int, verdict: str) -> None:
         """Keep an attempt's verdict; one that a model was paid for is committed at once."""
         recorded = task.attempt(number)
         if not (recorded and recorded.ended):
-            self.emit(ev.AttemptEnded(task.id, number, verdict, usage), commit=usage is not None)
+            usage = recorded.reserved if recorded else None  # what the decision did not settle: a judge, no decision
+            worker = recorded.charged if recorded and usage else ""
+            self.emit(ev.AttemptEnded(task.id, number, verdict, usage, worker), commit=usage is not None)
 
     def end(self, task: Task, outcome: Outcome) -> Task:
         """Commit what came of a task."""
@@ -119,6 +114,17 @@ class Run:
             self.emit(ended, commit=True)
         return task
 
+    def cut_short(self, task: Task, why: str) -> Task:
+        """End a task where it stands, with what there is of its result, and with it all that was begun below it."""
+        waiting = list(task.children)
+        while waiting:
+            child = self.tree.tasks[waiting.pop()]
+            waiting += child.children
+            if child.status not in FINISHED:
+                self.emit(ev.TaskEnded(child.id, "cancelled", blocked=f"{task.id} was ended: {why}"))
+        value = self.tree.so_far(task)
+        return self.end(task, Outcome("failed" if value is None else "partial", value, blocked=why))
+
     # -- plans
 
     def check_plan(self, plan_: Plan, task: Task, scope: dict[str, Any]) -> None:
@@ -129,12 +135,13 @@ class Run:
 
     def join(self, task: Task, number: int, plan_: Plan) -> dict[str, Task]:
         """The plan's tasks as nodes of the tree, by their ids in the plan."""
-        prefix = family_of(task.id, number)
-        children = {p.id: f"{prefix}.{p.id}" for p in plan_.tasks}
+        children = {p.id: child_id(task.id, number, p.id) for p in plan_.tasks}
         by = "outside" if provenance.steered(self.tree, task, number, self.tools) else "program"
         for planned_ in plan_.tasks:
             if children[planned_.id] not in self.tree.tasks:
-                self.emit(self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by))
+                joining = self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by)
+                joining.budget = asdict(planned_.budget) if planned_.budget else None
+                self.emit(joining)
         self.store.commit()
         return {name: self.tree.tasks[id] for name, id in children.items()}
 
@@ -198,8 +205,7 @@ class Run:
         return tool.fit(inputs) if tool else inputs
 
     def _joining(self, id: str, parent: Task, goal: str, tool: str, origin: str) -> ev.TaskPlanned:
-        if len(self.tree.tasks) >= self.limits.tasks:
-            raise LimitHit(f"the limit of {self.limits.tasks} tasks is reached; go on with a higher --max-tasks")
+        self.budget.join(parent)
         return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1, origin)
 
     @staticmethod
@@ -256,14 +262,11 @@ class Run:
             self.emit(ev.Asked(task.id, kind, text, call), commit=True)
         if self.person is None:
             raise Pause(text)
-        try:
-            async with self._asking, asyncio.timeout(None) as self.control.asking[task.id]:  # one question at a time
-                if kind == "approval":
-                    said = "yes" if await self.person.approve(text) else "no"
-                else:
-                    said = await self.person.answer(text)
-        except TimeoutError:
-            return self.tree.answers[task.id, call].text  # it was answered from elsewhere
+        async with self._asking:  # one question at a time
+            if kind == "approval":
+                said = "yes" if await self.person.approve(text) else "no"
+            else:
+                said = await self.person.answer(text)
         self.emit(ev.Answered(task.id, kind, said, call, by="person"), synced=True)
         return said
 
@@ -279,8 +282,8 @@ class Run:
             self.emit(bound, commit=True)
         status, blocked, code = "interrupted", "", 130
         try:
-            root = await self._solve_in_time()
-            status, blocked, code = root.status, root.blocked, _CODES.get(root.status, 1)
+            root = await solve(self, self.tree.tasks[ROOT])
+            status, blocked, code = root.status, root.blocked, {"done": 0, "paused": 4}.get(root.status, 1)
         except PersonError as error:
             status, blocked, code = "stopped", str(error), error.exit_code
             raise
@@ -292,27 +295,6 @@ class Run:
                 for planner in self.planners:
                     await planner.close()
         return self.tree
-
-    async def _solve_in_time(self) -> Task:
-        try:
-            async with asyncio.timeout(self.budget.seconds_left), self.control.listening():
-                return await solve(self, self.tree.tasks[ROOT])
-        except TimeoutError:
-            raise LimitHit(f"the limit of {self.limits.seconds:g} s is reached; go on with: zooid resume") from None
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
-
-
-def _first(group: BaseException) -> BaseException:
-    """The error that stopped a group of tasks: what is told to the person before anything else."""
-    leaves, waiting = [], [group]
-    while waiting:
-        error = waiting.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            waiting += error.exceptions
-        else:
-            leaves.append(error)
-    return next((error for error in leaves if isinstance(error, PersonError)), leaves[0])
 
 
 def _short(value: Any, width: int = 40) -> str:

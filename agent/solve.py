@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import check, plan
-from agent.errors import Declined, Pause, Refused, UnsoundPlan
+from agent.errors import Declined, LimitHit, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
-from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, from_json, to_json
-from agent.tree import family_of
-from agent.workers import Outcome, ToolWorker, Worker, spent, together
+from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, from_json, to_json
+from agent.workers import Outcome, ToolWorker, Worker, together
 from tools.errors import ToolError
-from tools.schema import Mapped, as_text
+from tools.schema import Mapped
 
 if TYPE_CHECKING:
     from agent.run import Run
@@ -24,17 +23,21 @@ async def solve(run: Run, task: Task) -> Task:
     """Work on one task. A resumed run calls this again: what the tree holds already is not done twice."""
     if task.status in FINISHED:
         return task
-    with run.budget.reserve(task):
-        async with run.control.over(task):  # a person may end it from elsewhere
-            best = await (climb(run, task) if task.items is None else solve_each(run, task))
-            return task if best.waits else run.end(task, best)
-    return task
+    try:
+        best = await run.budget.within(task, work_on(run, task))
+    except LimitHit as limit:
+        if limit.task != task.id or task.parent is None:
+            raise
+        return run.cut_short(task, str(limit))
+    return task if best.waits else run.end(task, best)
 
 
-async def climb(run: Run, task: Task) -> Outcome:
-    """Let the workers try, the cheapest first, until one does it, waits, or none may go on."""
+async def work_on(run: Run, task: Task) -> Outcome:
+    """Have the ladder's workers try a task until one has done it; the best that came of it."""
+    if task.items is not None:
+        return await solve_each(run, task)
     best = Outcome(status="pending", blocked="no worker can take this task")
-    for worker in ladder(run, task):
+    for worker in ladder(run, task):  # cheapest first
         best = await persist(run, task, worker, best)
         if best.status in ("done", "paused") or best.refused or best.waits:
             break
@@ -48,31 +51,31 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
         last = await attempt(run, task, worker, last)
         best = last if last.waits else max(best, last, key=_rank)
         if not last.again:
-            return last if last.refused else best
+            return best
     best.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
     return best
 
 
 async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcome:
     """One try of one worker: its decision is made, or read back from the tree, carried out, checked and recorded."""
-    number, usage = run.next_number(task), None
+    number = run.next_number(task)
     try:
         outcome = await carry_out(run, task, number, await decide(run, task, worker, number, last), last)
         if outcome.status == "done":
-            why, usage = await accept(run, task, number, outcome.value)
+            why = await accept(run, task, number, outcome.value)
             outcome = _failed(outcome, why, mend=True) if why else outcome
         known = outcome.verified or worker.name == task.tool or task.check is not None
         outcome.verified = outcome.status == "done" and known
     except Pause as pause:
         return Outcome("paused", worker=worker.name, blocked=str(pause))
     except (ToolError, UnsoundPlan, Declined) as error:
-        outcome, usage = _failed(last, str(error), mend=isinstance(error, UnsoundPlan)), spent(error)
+        outcome = _failed(last, str(error), mend=isinstance(error, UnsoundPlan))
         outcome.refused, outcome.declined = isinstance(error, Refused), isinstance(error, Declined)
     outcome.worker = worker.name
     if outcome.status == "paused" or outcome.waits:
         return outcome
     outcome.again = outcome.again and _may_go_on(run, task, worker, number, outcome)
-    run.attempt_ended(task, number, _verdict(outcome), usage)
+    run.attempt_ended(task, number, _verdict(outcome))
     return outcome
 
 
@@ -94,13 +97,13 @@ async def decide(run: Run, task: Task, worker: Worker, number: int, last: Outcom
     return await worker.attempt(run, task, number, last)
 
 
-async def accept(run: Run, task: Task, number: int, value: Any) -> tuple[str, Usage | None]:
-    """Why a result is not accepted, and what asking cost; what an earlier process found is taken from the tree."""
+async def accept(run: Run, task: Task, number: int, value: Any) -> str:
+    """Why a result is not accepted; empty where it is. What an earlier process found is taken from the tree."""
     recorded = task.attempt(number)
     if recorded and recorded.ended:
-        return (recorded.verdict.removeprefix("failed: ") if recorded.verdict.startswith("failed") else ""), None
-    why, usage = await check.judge(run, task, value)
-    return (f"the result was not accepted: {why}" if why else ""), usage
+        return recorded.verdict.removeprefix("failed: ") if recorded.verdict.startswith("failed") else ""
+    why = await check.judge(run, task, number, value)
+    return f"the result was not accepted: {why}" if why else ""
 
 
 async def carry_out(run: Run, task: Task, number: int, decision: Decision, last: Outcome) -> Outcome:
@@ -131,10 +134,10 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
     wanted_by_others = set().union(*map(plan.needs, plan_.tasks))
 
     async def one(planned: PlannedTask, child: Task) -> None:
-        wanted = plan.needs(planned) & ends.keys()
-        while open_ := [name for name in wanted if not ends[name].is_set()]:
-            await ends[open_[0]].wait()
-        short = [children[name] for name in wanted if children[name].status != "done"]
+        wanted = plan.needs(planned)
+        for name in wanted & ends.keys():
+            await ends[name].wait()
+        short = [children[name] for name in wanted & ends.keys() if children[name].status != "done"]
         if not short:
             await _bind_and_solve(run, planned, child, scope, awaited=planned.id in wanted_by_others)
         elif not any(map(_is_away, short)):
@@ -143,16 +146,10 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
             scope[planned.id] = child.result
         ends[planned.id].set()
 
-    def again(child: Task) -> None:
-        planned = next(planned for planned in plan_.tasks if children[planned.id] is child)
-        ends[planned.id].clear()
-        group.create_task(one(planned, child))
-
-    with run.control.within(family_of(task.id, number), again):
-        async with asyncio.TaskGroup() as group:
-            for planned in plan_.tasks:
-                group.create_task(one(planned, children[planned.id]))
-    return _joined(run, plan_, children, scope, last)
+    async with asyncio.TaskGroup() as group:
+        for planned in plan_.tasks:
+            group.create_task(one(planned, children[planned.id]))
+    return _joined(run, task, plan_, children, last)
 
 
 async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: dict[str, Any], awaited: bool) -> None:
@@ -176,7 +173,7 @@ async def solve_each(run: Run, task: Task) -> Outcome:
     """One task an item of the list, in parallel; the results in the order of the items."""
     children = run.join_each(task)
     async with together(run, children):
-        await _in_window(run, task, children)
+        await _in_window(children, lambda child: solve_child(run, child), 4 * run.budget.limits.parallel)
     held = [child for child in children if child.status != "done"]
     outcome = _held_up(held) if held else Outcome("done")
     if held and any(child.status == "done" for child in children) and outcome.status == "failed":
@@ -186,24 +183,22 @@ async def solve_each(run: Run, task: Task) -> Outcome:
     return outcome
 
 
-async def _in_window(run: Run, task: Task, children: Iterable[Task]) -> None:
-    """Work on all of them, so many at a time that ten thousand do not all wait in memory at once."""
-    waiting = iter(children)
+async def _in_window(items: Iterable[Task], work: Callable[[Task], Awaitable[Any]], width: int) -> None:
+    """Work on all items, `width` at a time, so that ten thousand of them do not all wait in memory at once."""
+    waiting = iter(items)
 
     async def lane() -> None:
-        for child in waiting:
-            await solve_child(run, child)
+        for item in waiting:
+            await work(item)
 
-    with run.control.within(task.id, lambda child: group.create_task(solve_child(run, child))):
-        async with asyncio.TaskGroup() as group:
-            for _ in range(4 * run.budget.limits.parallel):
-                group.create_task(lane())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(width):
+            group.create_task(lane())
 
 
-def _joined(run: Run, plan_: Plan, children: dict[str, Task], scope: dict[str, Any], last: Outcome) -> Outcome:
-    """The plan's own outcome from its tasks'. What a person cancelled is left out, where the answer can do without."""
-    wanted = plan.names(plan_.answer or "")
-    held = [c for n, c in children.items() if c.status != "done" and (c.status != "cancelled" or n in wanted)]
+def _joined(run: Run, task: Task, plan_: Plan, children: dict[str, Task], last: Outcome) -> Outcome:
+    """The plan's own outcome from its tasks'."""
+    held = [child for child in children.values() if child.status not in ("done", "cancelled")]
     if any(map(_is_away, held)):
         return _held_up(held)
     outcome = _held_up(held) if held else Outcome("running" if plan_.answer is None else "done")
@@ -212,25 +207,14 @@ def _joined(run: Run, plan_: Plan, children: dict[str, Task], scope: dict[str, A
     outcome.again, outcome.mends = outcome.status in ("failed", "running"), last.mends + bool(held)
     if outcome.status == "done":
         try:
-            outcome.value = plan.bind(plan_.answer, scope)
+            outcome.value = plan.bind(plan_.answer, task.inputs | outcome.scope)
         except UnsoundPlan as error:
             return _failed(outcome, str(error), mend=True)
         outcome.verified = all(child.verified for child in children.values())
     elif held:
-        outcome.value = _partial(plan_, children)
-        below = (one for child in held for one in run.tree.subtree(child.id))
-        outcome.refused = any(one.status == "cancelled" for one in below)  # and nobody is to get round that
-        outcome.again = outcome.again and not outcome.refused
+        outcome.value = run.tree.so_far(task)
         outcome.status = "partial" if outcome.value and outcome.status == "failed" else outcome.status
     return outcome
-
-
-def _partial(plan_: Plan, children: dict[str, Task]) -> Any:
-    """What can be said although tasks failed: the results that the answer would have used, or else the last one."""
-    parts = {name: child.result for name, child in children.items() if child.result is not None}
-    wanted = [name for name in plan.names(plan_.answer or "") if name in parts] or list(parts)[-1:]
-    lines = [f"{children[name].goal or name}: {as_text(parts[name])}" for name in children if name in wanted]
-    return "\n".join(lines) or None
 
 
 def _held_up(tasks: list[Task]) -> Outcome:

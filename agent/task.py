@@ -24,6 +24,17 @@ class Check:
 
 
 @dataclass(slots=True)
+class Share:
+    """What a task and all below it may use of the budget; None where the task has no limit of its own."""
+
+    cost: float | None = None  # US dollars
+    tokens: int | None = None  # in and out together
+    seconds: float | None = None  # from when it is begun in this sitting
+    tasks: int | None = None  # itself and all below it
+    depth: int | None = None  # levels below it
+
+
+@dataclass(slots=True)
 class PlannedTask:
     """A task as a plan gives it. Strings of `args`, `each` and `goal` may refer to `$id` or `$id.field`."""
 
@@ -34,6 +45,7 @@ class PlannedTask:
     each: Any = None  # "$id" or a list: one task an item, `$item` in goal and args
     after: list[str] = field(default_factory=list)
     check: Check | None = None
+    budget: Share | None = None
 
 
 @dataclass(slots=True)
@@ -101,7 +113,9 @@ class Attempt:
     worker: str
     verdict: str = ""  # verified, unverified, planned, or "failed: why"
     decision: dict[str, Any] | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=Usage)  # settled
+    reserved: Usage | None = None  # for what is not settled: a call in flight, or one that a kill has cut short
+    charged: str = ""  # who made the calls that is for
     ended: bool = False
     call: str = ""  # hash of the exact call, where it has an effect
     before: dict[str, str] = field(default_factory=dict)
@@ -120,14 +134,12 @@ class Task:
     items: list[Any] | None = None  # of a task mapped over a list
     labels: list[Any] | None = None  # what the items' results are known by
     check: Check | None = None
+    budget: Share | None = None  # its part of the run's
     status: Status = "pending"
     result: Any = None
     verified: bool = False
     worker: str = ""
     blocked: str = ""  # why it is not done
-    by: str = ""  # the person who ended it or had it tried again, where one did
-    hint: str = ""  # that person's, for the next try
-    given_up: int = 0  # attempts that were made before a person had it tried again
     attempts: list[Attempt] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     origin: str = "program"  # where its goal, and what its plan wrote out, came from; see agent/provenance.py
@@ -140,8 +152,13 @@ class Task:
 
     @property
     def usage(self) -> Usage:
-        """What this task cost by itself, every attempt counted."""
-        return sum((attempt.usage for attempt in self.attempts), Usage())
+        """What this task cost by itself, every attempt counted, and what is not settled by what was reserved for it."""
+        return sum((attempt.usage + (attempt.reserved or Usage()) for attempt in self.attempts), Usage())
+
+
+def child_id(parent: str, number: int, name: str) -> str:
+    """The id in the tree of the task that the plan of a parent's attempt `number` calls `name`."""
+    return f"{parent}.{name}" if number == 1 else f"{parent}~{number}.{name}"
 
 
 def to_json(decision: Decision) -> dict[str, Any]:
@@ -165,5 +182,7 @@ def from_json(data: dict[str, Any]) -> Decision:
 
 def planned(data: dict[str, Any]) -> PlannedTask:
     """A planned task from its JSON form."""
-    check = data.get("check")
-    return PlannedTask(**{**data, "check": Check(**check) if check else None})
+    check, budget = data.get("check"), data.get("budget")
+    return PlannedTask(
+        **{**data, "check": Check(**check) if check else None, "budget": Share(**budget) if budget else None}
+    )

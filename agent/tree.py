@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent import events as ev
-from agent.task import FINISHED, ROOT, Attempt, Check, Task, Usage
-from tools.schema import Mapped
+from agent.plan import names
+from agent.task import ROOT, Attempt, Check, Share, Task, Usage, child_id
+from tools.schema import Mapped, as_text
 
 
 def labels_of(value: Any) -> dict[str, Any] | None:
@@ -25,20 +27,17 @@ def _labelled(value: Any, labels: dict[str, Any] | None) -> Any:
     return Mapped(map(_labelled, value, inner), labels["items"])
 
 
-def family_of(task: str, number: int) -> str:
-    """What the ids of the tasks begin with that the plan of an attempt at `task` consists of."""
-    return task if number == 1 else f"{task}~{number}"
+@dataclass(slots=True)
+class Account:
+    """What a task that has limits, and all below it, have used of them."""
 
+    tasks: int = 0
+    spent: Usage = field(default_factory=Usage)  # settled
+    reserved: dict[tuple[str, int], Usage] = field(default_factory=dict)  # by task and attempt: not settled
 
-def family(id: str) -> str:
-    """What the ids of the tasks of the same plan, or of the same `each`, begin with."""
-    return id[: max(id.rfind("."), id.rfind("["))]
-
-
-def planned_by(id: str, parent: str) -> int:
-    """The number of the attempt at `parent` whose plan the task `id` is part of."""
-    number = family(id).removeprefix(parent).removeprefix("~")
-    return int(number) if number else 1
+    @property
+    def used(self) -> Usage:
+        return sum(self.reserved.values(), self.spent)
 
 
 class Tree:
@@ -51,12 +50,12 @@ class Tree:
         self.inputs: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
         self.status = "running"
-        self.output = ""  # the file that the answer of a run in the background is written to
         self.blocked = ""
         self.exit_code = 0
         self.started = 0.0
         self.ended: float | None = None
         self.tasks: dict[str, Task] = {}
+        self.accounts: dict[str, Account] = {}  # by task: the goal's own, and those with a share of the budget
         self.asked: dict[tuple[str, str], ev.Asked] = {}  # by task and call, while nobody has answered
         self.answers: dict[tuple[str, str], ev.Answered] = {}
 
@@ -66,15 +65,14 @@ class Tree:
 
     def usage(self, task_id: str = ROOT) -> Usage:
         """What a task and all below it cost."""
-        return sum((task.usage for task in self.subtree(task_id)), Usage())
-
-    def subtree(self, task_id: str) -> Iterator[Task]:
-        """A task and all below it."""
-        waiting = [task_id] if task_id in self.tasks else []
+        if task_id in self.accounts:
+            return self.accounts[task_id].used
+        total, waiting = Usage(), [task_id] if task_id in self.tasks else []
         while waiting:
             task = self.tasks[waiting.pop()]
-            yield task
+            total += task.usage
             waiting += task.children
+        return total
 
     def ancestors(self, task: Task) -> Iterator[Task]:
         """The tasks above `task`, nearest first."""
@@ -83,12 +81,32 @@ class Tree:
             yield self.tasks[parent]
             parent = self.tasks[parent].parent
 
+    def accounts_of(self, task_id: str) -> Iterator[tuple[Task, Account]]:
+        """The accounts that a task's costs go to, its own or the nearest above it first, the whole tree's last."""
+        id: str | None = task_id
+        while id is not None:
+            if account := self.accounts.get(id):
+                yield self.tasks[id], account
+            id = self.tasks[id].parent
+
+    def so_far(self, task: Task) -> Any:
+        """What there is of a task's result: of its latest plan what the answer would have used, or else the last."""
+        if task.result is not None or not task.children:
+            return task.result
+        plan = next((a for a in reversed(task.attempts) if a.decision and a.decision["kind"] == "plan"), None)
+        number, answer = (plan.number, plan.decision["answer"]) if plan and plan.decision else (0, None)
+        below = [self.tasks[id] for id in task.children if not plan or id.startswith(child_id(task.id, number, ""))]
+        parts = {child.id: value for child in below if (value := self.so_far(child)) is not None}
+        wanted = {child_id(task.id, number, name) for name in names(answer or "")} if plan else parts.keys()
+        shown = [id for id in parts if id in wanted] or list(parts)[-1:]
+        return "\n".join(f"{self.tasks[id].goal}: {as_text(parts[id])}" for id in shown) or None
+
     def apply(self, event: ev.Event, at: float) -> None:
         """Take one event in; `at` is in seconds since the epoch."""
         match event:
             case ev.TaskPlanned():
                 self._planned(event)
-            case ev.RunStarted() | ev.RunResumed() | ev.RunQueued() | ev.RunEnded():
+            case ev.RunStarted() | ev.RunResumed() | ev.RunEnded():
                 self._run(event, at)
             case ev.Asked():
                 self.asked[event.task, event.call] = event
@@ -97,17 +115,20 @@ class Tree:
                 self.asked.pop((event.task, event.call), None)
             case ev.Note():
                 pass
-            case ev.TaskReopened():
-                self._reopened(event)
             case _:
                 self._task(event)
 
     def _planned(self, event: ev.TaskPlanned) -> None:
-        self.tasks[event.task] = Task(
+        task = self.tasks[event.task] = Task(
             event.task, event.goal, event.parent, event.depth, event.tool, origin=event.origin
         )
+        task.budget = Share(**event.budget) if event.budget else None
         if event.parent is not None:
             self.tasks[event.parent].children.append(event.task)
+        if task.budget or event.parent is None:
+            self.accounts[event.task] = Account()
+        for _, account in self.accounts_of(event.task):
+            account.tasks += 1
 
     def _run(self, event: ev.Event, at: float) -> None:
         match event:
@@ -119,54 +140,8 @@ class Tree:
                 for task in self.tasks.values():
                     if task.status in ("paused", "running"):
                         task.status = "pending"
-            case ev.RunQueued():
-                self.settings, self.status, self.ended, self.blocked = event.settings, "queued", None, ""
-                self.output = event.output or self.output
             case ev.RunEnded():
                 self.status, self.blocked, self.exit_code, self.ended = event.status, event.blocked, event.exit_code, at
-
-    def _reopened(self, event: ev.TaskReopened) -> None:
-        task = self.tasks[event.task]
-        task.hint, task.by = event.hint, event.by
-        if task.status in ("failed", "partial"):  # one that was stopped goes on where it was
-            task.given_up = max((attempt.number for attempt in task.attempts), default=0)
-        for opened in self.reopening(task):
-            opened.status, opened.blocked = "pending", ""
-            above = self.tasks.get(opened.parent or "")
-            if above is not None and (attempt := above.attempt(planned_by(opened.id, above.id))):
-                attempt.ended, attempt.verdict = False, ""
-
-    def reopening(self, task: Task) -> list[Task]:
-        """The tasks that are open again once `task` is: those below it that were stopped with it, those that were held
-        up by it, and those above it that had ended, the topmost last.
-        """
-        found = self._stopped_with(task)
-        while True:
-            found += self._held_up_by(task)
-            above = self.tasks.get(task.parent or "")
-            if above is None or (above.status not in FINISHED and above.status != "paused"):
-                return [*found, task]
-            found.append(task)
-            task = above
-
-    def _stopped_with(self, task: Task) -> list[Task]:
-        """The tasks below one that was stopped that had not ended before."""
-        found: list[Task] = []
-        waiting = list(task.children) if task.status in ("cancelled", "paused") else []
-        while waiting:
-            below = self.tasks[waiting.pop()]
-            if below.status == task.status and not below.by:
-                found.append(below)
-                waiting += below.children
-        return found
-
-    def _held_up_by(self, task: Task) -> list[Task]:
-        """The tasks of the same plan that ended without a try, because of this one or of another like it."""
-        beside = self.tasks[task.parent].children if task.parent else ()
-        of_plan = (self.tasks[id] for id in beside if family(id) == family(task.id) and id != task.id)
-        return [
-            one for one in of_plan if one.status in ("failed", "paused", "cancelled") and not (one.attempts or one.by)
-        ]
 
     def _task(self, event: ev.Event) -> None:
         task = self.tasks[event.task]
@@ -180,17 +155,32 @@ class Tree:
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.call, attempt.before = event.call, event.before
                 self.answers.pop((event.task, f"again:{event.call}"), None)  # a word to do it again holds once
+            case ev.AttemptReserved():
+                attempt = self._attempt(task, event.number, event.worker)
+                attempt.reserved, attempt.charged = event.usage, event.worker
+                for _, account in self.accounts_of(task.id):
+                    account.reserved[task.id, event.number] = event.usage
             case ev.AttemptDecided():
                 attempt = self._attempt(task, event.number, event.worker)
-                attempt.decision, attempt.usage = event.decision, event.usage
+                attempt.decision = event.decision
+                self._settle(task, attempt, event.usage)
             case ev.AttemptEnded():
                 attempt = self._attempt(task, event.number)
                 attempt.verdict, attempt.ended = event.verdict, True
-                attempt.usage += event.usage or Usage()
+                self._settle(task, attempt, event.usage)
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
-                task.blocked, task.gave, task.by = event.blocked, event.origin, event.by
+                task.blocked, task.gave = event.blocked, event.origin
                 task.result = self._result(task, event)
+
+    def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:
+        """What an attempt did cost takes the place of what was reserved for it."""
+        if usage is None or not (usage.calls or attempt.reserved):
+            return
+        attempt.usage, attempt.reserved = attempt.usage + usage, None
+        for _, account in self.accounts_of(task.id):
+            account.reserved.pop((task.id, attempt.number), None)
+            account.spent += usage
 
     def _result(self, task: Task, event: ev.TaskEnded) -> Any:
         """A task's result; JSON alone does not keep by what the items of a mapped one are known."""

@@ -191,17 +191,19 @@ class PlannerWorker:
             tools=run.fitting(task, last.latest) if shown else [],
             may_plan=run.budget.may_plan(task),
             results=last.latest,
-            notes=f"{last.notes} A person's hint: {task.hint}".strip() if task.hint else last.notes,
+            notes=last.notes,
             failure=last.blocked,
             max_tasks=run.budget.limits.width,
             used=len(run.used_tools(task)) if last.latest else 1,
         )
         async with run.budget.slots:
-            try:
-                reply = await self.planner.decide(ask, lambda text: run.emit(ev.Note(task.id, text)))
-            except ToolError as error:  # the planner's own model cannot be used: no task is to blame
-                raise ConfigError(str(error)) from error
-        run.emit(ev.AttemptDecided(task.id, number, self.name, decision_json(reply.decision), reply.usage), commit=True)
+            with run.budget.meter(task, number, self.name) as ask.meter:
+                try:
+                    reply = await self.planner.decide(ask, lambda text: run.emit(ev.Note(task.id, text)))
+                except ToolError as error:  # the planner's own model cannot be used: no task is to blame
+                    raise ConfigError(str(error)) from error
+                decision, usage = decision_json(reply.decision), ask.meter.lost + reply.usage
+                run.emit(ev.AttemptDecided(task.id, number, self.name, decision, usage), commit=True)
         return reply.decision
 
 
@@ -210,12 +212,6 @@ def _said(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "its message cannot be shown"
-
-
-def spent(error: Exception) -> Usage | None:
-    """What a failed attempt cost, where it cost something."""
-    usage = getattr(error, "usage", None)
-    return usage if isinstance(usage, Usage) else None
 
 
 async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:

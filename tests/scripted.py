@@ -34,6 +34,7 @@ class Reply:
     cut: bool = False  # the connection ends in the middle of the body
     hang: bool = False  # it never answers
     usage: bool = True
+    billed: tuple[int, int] | None = None  # tokens in and out that the server says it took
     finish: str = "stop"
 
 
@@ -175,7 +176,7 @@ def _content(reply: Reply, request: dict[str, Any]) -> str:
         "choices": [{"index": 0, "message": message, "finish_reason": reply.finish}],
     }
     if reply.usage:
-        sent, said = prompt_tokens(request), max(1, len(text) // 4)
+        sent, said = reply.billed or (prompt_tokens(request), max(1, len(text) // 4))
         completion["usage"] = {"prompt_tokens": sent, "completion_tokens": said, "total_tokens": sent + said}
     return json.dumps(completion)
 

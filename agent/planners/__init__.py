@@ -6,8 +6,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agent.prices import Price
 from agent.task import Decision, Usage
 from tools.registry import Tool
+
+
+class Meter(Protocol):
+    """Counts a planner's calls of its model: each is reserved before it and settled after it."""
+
+    spent: Usage  # by the calls that have ended
+    held: Usage  # for the call in flight
+
+    async def reserve(self, sent: int, most: int | None, price: Price | None) -> int | None:
+        """Set aside a call of `sent` tokens and a reply of at most `most` (None: the model's own limit).
+
+        Gives the tokens that the reply may have, None where nothing limits them. Raises LimitHit where there is no
+        room for the call; it is then not made.
+        """
+        ...
+
+    def settle(self, used: Usage) -> None:
+        """The call in flight has ended, and cost this."""
+        ...
+
+
+@dataclass(slots=True)
+class Unlimited:
+    """The meter of calls that belong to no run."""
+
+    spent: Usage = field(default_factory=Usage)
+    held: Usage = field(default_factory=Usage)
+
+    async def reserve(self, sent: int, most: int | None, price: Price | None) -> int | None:
+        self.held = Usage(1, sent, cost=price.cost(sent, 0) if price else None, estimated=True)
+        return most
+
+    def settle(self, used: Usage) -> None:
+        self.spent, self.held = self.spent + used, Usage()
 
 
 @dataclass(slots=True)
@@ -23,11 +58,12 @@ class Ask:
     failure: str = ""  # why the last attempt did not do
     max_tasks: int = 64  # the most tasks a plan may have
     used: int = 1  # how many of the tools the plan that is looked at used
+    meter: Meter = field(default_factory=Unlimited)
 
 
 @dataclass(slots=True)
 class Reply:
-    """A planner's decision and what it cost. `usage` counts every call made for it, failed ones too."""
+    """A planner's decision and what it cost: what the ask's meter has counted, failed calls too."""
 
     decision: Decision
     usage: Usage = field(default_factory=Usage)
@@ -36,8 +72,8 @@ class Reply:
 class Planner(Protocol):
     """Answers a task with a decision.
 
-    `decide` raises UnsoundPlan where no decision can be had from the model (with `.usage` set to what was spent),
-    ProviderUnavailable or KeyRefused where the model cannot be reached. `note` tells the person of a retry.
+    `decide` raises UnsoundPlan where no decision can be had from the model, LimitHit where the ask's meter allows no
+    call, ProviderUnavailable or KeyRefused where the model cannot be reached. `note` tells the person of a retry.
     """
 
     name: str

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from agent.errors import UnsoundPlan
-from agent.task import Answer, Check, Decision, Plan, PlannedTask, Question, Wish
+from agent.task import Answer, Check, Decision, Plan, PlannedTask, Question, Share, Wish
 
 Json = dict[str, Any]
 
@@ -29,6 +29,7 @@ _TASK: Json = {
         "each": {},
         "after": {"type": "array", "items": _TEXT},
         "check": {"type": "object"},
+        "budget": {"type": "object"},
     },
     "required": ["id"],
 }
@@ -211,6 +212,7 @@ def _task(data: Any, n: int) -> PlannedTask:
         each=_each(data.get("each"), f"{where}.each"),
         after=_after(data.get("after"), f"{where}.after"),
         check=_check(data.get("check"), f"{where}.check"),
+        budget=_budget(data.get("budget"), f"{where}.budget"),
     )
     if not task.id:
         raise UnsoundPlan(f'{where} has no "id"; give it a short word such as "a"')
@@ -262,6 +264,20 @@ def _check(value: Any, name: str) -> Check | None:
     for part in ("pattern", "file", "command", "judge"):
         _text(known.get(part), f"{name}.{part}")
     return Check(**known) if known else None
+
+
+def _budget(value: Any, name: str) -> Share | None:
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise UnsoundPlan(f'`{name}` must be an object such as {{"cost": 0.1}}, not {_kind(value)}')
+    known = {field.name: value[field.name] for field in fields(Share) if value.get(field.name) is not None}
+    for part, most in known.items():
+        if not isinstance(most, (int, float)) or isinstance(most, bool) or not 0 < most < 1e12:
+            raise UnsoundPlan(f"`{name}.{part}` must be a number above 0, not {_kind(most)}")
+        if part in ("tokens", "tasks", "depth"):
+            known[part] = int(most)
+    return Share(**known) if known else None
 
 
 def _wish(data: Json) -> Wish:

@@ -8,20 +8,23 @@ a second one, whose longest reply fits the limit, makes it end.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import ctypes
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import prompts
 from agent.errors import ProviderUnavailable, UnsoundPlan, UsageError, ZooidError
-from agent.planners import Ask, Reply, decisions
+from agent.planners import Ask, Meter, Reply, decisions
+from agent.prices import FREE
 from agent.prompts import Prompt
-from agent.task import Usage
+from agent.task import Decision, Usage
 from tools.errors import ModelFileError
 from tools.registry import Tool
 from tools.schema import Schema
@@ -159,22 +162,17 @@ class LocalPlanner:
         self._closed = threading.Event()
 
     async def decide(self, ask: Ask, note: Note) -> Reply:
-        stop = threading.Event()
-        loop = asyncio.get_running_loop()
-
-        def tell(text: str) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(note, text)
-
+        link = _Link(asyncio.get_running_loop(), ask.meter, note)
         try:
-            return await _in_thread(lambda: self._decide(ask, tell, stop), self._timeout)
+            decision = await _in_thread(lambda: self._decide(ask, link), self._timeout)
         except TimeoutError:
             raise ProviderUnavailable(
                 f"{self.path} gave no decision within {self._timeout:.0f} seconds; "
                 "take a smaller model or a longer time, then: zooid resume --last"
             ) from None
         finally:
-            stop.set()  # a thread whose result nobody waits for ends at its next token
+            link.stop.set()  # a thread whose result nobody waits for ends at its next token
+        return Reply(decision, ask.meter.spent)
 
     async def close(self) -> None:
         self._closed.set()
@@ -183,33 +181,67 @@ class LocalPlanner:
             model.close()
             self._one.release()
 
-    def _decide(self, ask: Ask, note: Note, stop: threading.Event) -> Reply:
+    def _decide(self, ask: Ask, link: _Link) -> Decision:
         with self._one:
-            if stop.is_set() or self._closed.is_set():
+            if link.stop.is_set() or self._closed.is_set():
                 raise ProviderUnavailable(f"{self.name} was closed")
             if self._model is None:
-                self._model = _Model(self.path, self._context, self._gpu_layers, self._threads, self._seed, note)
-            return self._decided(self._model, ask, note, stop)
+                layers, threads, seed = self._gpu_layers, self._threads, self._seed
+                self._model = _Model(self.path, self._context, layers, threads, seed, link.note)
+            return self._decided(self._model, ask, link)
 
-    def _decided(self, model: _Model, ask: Ask, note: Note, stop: threading.Event) -> Reply:
-        usage, most = Usage(), min(self._max_tokens, model.context // 2)
+    def _decided(self, model: _Model, ask: Ask, link: _Link) -> Decision:
+        most = min(self._max_tokens, model.context // 2)
         prompt = prompts.build(ask, model.context - most - model.overhead, model.count, with_schema=False)
-        tasks, text, items = _GENEROUS
-        first = schema(ask.tools[: prompts.SHOWN], ask.may_plan, min(ask.max_tasks, tasks), items)
-        rounds = [(first, text), _frugal(ask, most)]
         why = ""
-        for wanted, text in rounds:
+        for is_last in (False, True):
+            messages = _messages(prompt, why)
+            most = link.reserve(model.count(json.dumps(messages, ensure_ascii=False)) + model.overhead, most)
+            wanted, text = _frugal(ask, most) if is_last else _generous(ask)
             started = time.monotonic()
-            said, sent, got = model.reply(_messages(prompt, why), grammar(wanted, text), most, stop)
-            usage += Usage(1, sent, got, time.monotonic() - started)
+            said, sent, got = model.reply(messages, grammar(wanted, text), most, link.stop)
+            link.settle(Usage(1, sent, got, time.monotonic() - started))
             try:
-                return Reply(decisions.parse(said), usage)
+                return decisions.parse(said)
             except UnsoundPlan as error:
                 why = f"it did not end within {most} tokens; reply in few words" if got >= most else str(error)
-                note(f"{self.name}: {why}; asked again")
-        failure = UnsoundPlan(f"{self.name} gave no decision that can be read: {why}")
-        vars(failure)["usage"] = usage
-        raise failure
+                link.note(f"{self.name}: {why}; asked again")
+        raise UnsoundPlan(f"{self.name} gave no decision that can be read: {why}")
+
+
+@dataclass(slots=True)
+class _Link:
+    """What the thread that decides says to the loop, and asks of it."""
+
+    loop: asyncio.AbstractEventLoop
+    meter: Meter
+    tell: Note
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def note(self, text: str) -> None:
+        self._call(self.tell, text)
+
+    def reserve(self, sent: int, most: int) -> int:
+        """Waits for as long as anybody waits for the decision."""
+        asked = asyncio.run_coroutine_threadsafe(self.meter.reserve(sent, most, FREE), self.loop)
+        while not asked.done() and not self.stop.wait(0.001):
+            concurrent.futures.wait([asked], 0.2)
+        if not asked.done():
+            raise ProviderUnavailable("nobody waits for this decision")
+        return asked.result() or most
+
+    def settle(self, used: Usage) -> None:
+        if not self.stop.is_set():
+            self._call(self.meter.settle, used)
+
+    def _call(self, what: Callable[[_T], None], value: _T) -> None:
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(what, value)
+
+
+def _generous(ask: Ask) -> tuple[Schema, int]:
+    tasks, text, items = _GENEROUS
+    return schema(ask.tools[: prompts.SHOWN], ask.may_plan, min(ask.max_tasks, tasks), items), text
 
 
 def _frugal(ask: Ask, most: int) -> tuple[Schema, int]:

@@ -16,12 +16,12 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from agent import prompts, tokens
-from agent.errors import ConfigError, KeyRefused, ProviderUnavailable, UnsoundPlan, UsageError, ZooidError
-from agent.planners import Ask, Reply, decisions
+from agent import prices, prompts, tokens
+from agent.errors import ConfigError, KeyRefused, ProviderUnavailable, UnsoundPlan, UsageError
+from agent.planners import Ask, Meter, Reply, decisions
 from agent.prompts import Prompt
 from agent.task import Decision, Usage
 from tools import redact
@@ -50,24 +50,28 @@ class _Transient(Exception):
         self.after = after
 
 
+class _Unheard(_Transient):
+    """A call whose answer never came whole: it may have been billed."""
+
+
 class _Lacking(Exception):
     """The server does not know the way the reply was asked for."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """One decision being asked for: what it has cost so far."""
+    """One decision being asked for."""
 
     note: Note
     deadline: float
-    usage: Usage
+    meter: Meter
 
 
 class OpenAIPlanner:
     """Asks a model behind an OpenAI-compatible endpoint for decisions.
 
-    `timeout` and `deadline` are in seconds, a request and a decision; `prices` are in US dollars a million tokens,
-    `{model: {"input": …, "output": …}}`; a model that is not there is unpriced.
+    `timeout` and `deadline` are in seconds, a request and a decision; `own_prices` are in US dollars a million tokens,
+    `{model: {"input": …, "output": …}}`, and come before those that `agent.prices` knows.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class OpenAIPlanner:
         deadline: float = 600.0,
         context_tokens: int = 16_000,
         max_tokens: int | None = None,
-        prices: Mapping[str, Mapping[str, float]] | None = None,
+        own_prices: Mapping[str, Mapping[str, float]] | None = None,
         backoff: float = 0.5,
     ) -> None:
         self.name = f"openai:{model}"
@@ -90,19 +94,14 @@ class OpenAIPlanner:
         redact.know(self._key)
         self._timeout, self._retries, self._deadline, self._backoff = timeout, max_retries, deadline, backoff
         self._context, self._max_tokens = context_tokens, max_tokens
-        self._price = (prices or {}).get(model)
+        self._price = prices.of(model, own_prices)
         self._way = 0  # of WAYS; only ever goes down, and stays for the planner's life
         self._client: Any = None
 
     async def decide(self, ask: Ask, note: Note) -> Reply:
         prompt = prompts.build(ask, self._context, self._counter)
-        call = _Call(note, time.monotonic() + self._deadline, Usage())
-        try:
-            decision = await self._ask(prompt, call)
-        except ZooidError as error:
-            vars(error)["usage"] = call.usage
-            raise
-        return Reply(decision, call.usage)
+        call = _Call(note, time.monotonic() + self._deadline, ask.meter)
+        return Reply(await self._ask(prompt, call), ask.meter.spent)
 
     async def close(self) -> None:
         if self._client is not None:
@@ -157,9 +156,6 @@ class OpenAIPlanner:
 
     def _body(self, way: str, prompt: Prompt, messages: list[Message]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "messages": messages}
-        if self._max_tokens:
-            limit = "max_tokens" if self._base_url else "max_completion_tokens"  # OpenAI's own newer models insist
-            body[limit] = self._max_tokens
         if way == "schema":
             wanted = {"name": "decision", "schema": prompt.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
@@ -213,33 +209,47 @@ class OpenAIPlanner:
             raise self._unavailable(error, call) from None
 
     def _unavailable(self, error: _Transient, call: _Call) -> ProviderUnavailable:
+        calls = call.meter.spent.calls
         return ProviderUnavailable(
-            f"{self.model} at {self._address()} could not be had in {call.usage.calls} calls, the last time because "
-            f"{error}; what is done is kept, go on later with: zooid resume --last"
+            f"{self.model} at {self._address()} could not be had in {calls} calls, the last time because {error}; "
+            "what is done is kept, go on later with: zooid resume --last"
         )
 
     # -- one request
 
     async def _post(self, body: dict[str, Any], call: _Call) -> dict[str, Any]:
-        """One request; a reply is a chat completion, or it is an error that says what to do about it."""
+        """One request, reserved before it and settled after it; a cancelled one stays as it was reserved."""
+        client = self._connected()
+        most = await call.meter.reserve(self._sent(body), self._max_tokens, self._price)
+        if most is not None:
+            limit = "max_tokens" if self._base_url else "max_completion_tokens"  # OpenAI's own newer models insist
+            body = {**body, limit: most}
+        started = time.monotonic()
+        try:
+            reply = await self._answered(client, body, min(self._timeout, max(0.1, call.deadline - started)))
+        except _Unheard:
+            call.meter.settle(replace(call.meter.held, seconds=time.monotonic() - started))
+            raise
+        except Exception:  # it was refused, or never sent
+            call.meter.settle(Usage(1, seconds=time.monotonic() - started, cost=self._cost(0, 0)))
+            raise
+        call.meter.settle(self._used(body, reply, time.monotonic() - started))
+        return reply
+
+    async def _answered(self, client: Any, body: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """A reply is a chat completion, or it is an error that says what to do about it."""
         import httpx2
 
-        client, started = self._connected(), time.monotonic()
-        seconds = min(self._timeout, max(0.1, call.deadline - started))
         try:
             async with asyncio.timeout(seconds):  # a server that sends a byte now and then must end as well
                 status, headers, text = await self._exchange(client, body)
         except TimeoutError:
-            raise _Transient(f"there was no answer within {seconds:.0f} seconds") from None
+            raise _Unheard(f"there was no answer within {seconds:.0f} seconds") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             raise self._broken(error) from None
-        finally:
-            call.usage += Usage(1, seconds=time.monotonic() - started, cost=self._cost(0, 0))
         if status >= 300:
             raise self._refusal(status, _error_in(text), headers, body)
-        reply = self._completion(text, body)
-        call.usage += self._used(body, reply)
-        return reply
+        return self._completion(text, body)
 
     async def _exchange(self, client: Any, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
         """What a server answers: status, headers, body. No redirect is followed: the key is for this host alone."""
@@ -275,7 +285,8 @@ class OpenAIPlanner:
             )
         if isinstance(cause, ValueError):
             return ConfigError(f"{self._address()} is no server's address ({said}); check --base-url")
-        return _Transient(f"the connection failed ({said})")
+        kind = _Transient if type(error).__name__ == "ConnectError" else _Unheard
+        return kind(f"the connection failed ({said})")
 
     def _check_settings(self) -> None:
         if not self._key and not self._base_url:
@@ -291,13 +302,13 @@ class OpenAIPlanner:
         try:
             reply = redact.value(json.loads(text))
         except (ValueError, RecursionError):
-            raise _Transient("the answer was cut off, or is no JSON") from None
+            raise _Unheard("the answer was cut off, or is no JSON") from None
         error = reply.get("error") if isinstance(reply, dict) else None
         if error:  # some gateways report a failure in an answer of status 200
             status = error.get("code") if isinstance(error, dict) else None
             raise self._refusal(status if isinstance(status, int) else 500, error, {}, body)
         if _message(reply) is None:
-            raise _Transient("the answer was no chat completion")
+            raise _Unheard("the answer was no chat completion")
         return dict(reply)
 
     def _refusal(self, status: int, error: Any, headers: Mapping[str, str], body: dict[str, Any]) -> Exception:
@@ -346,21 +357,22 @@ class OpenAIPlanner:
 
     # -- what it cost, and what may be said
 
-    def _used(self, body: dict[str, Any], reply: dict[str, Any]) -> Usage:
-        """The tokens of one call: by the server's word, estimated where it gave none."""
+    def _sent(self, body: dict[str, Any]) -> int:
+        """The tokens of a request as they are counted here, schema and all."""
+        return self._counter(json.dumps({key: body[key] for key in body if key != "model"}, ensure_ascii=False))
+
+    def _used(self, body: dict[str, Any], reply: dict[str, Any], seconds: float) -> Usage:
+        """What one call cost: by the server's word, estimated where it gave none."""
         told = reply.get("usage")
         if isinstance(told, dict) and _is_count(told.get("prompt_tokens")):
             sent, said, estimated = told["prompt_tokens"], told.get("completion_tokens"), False
             said = said if _is_count(said) else 0
         else:
-            asked = json.dumps({key: body[key] for key in body if key != "model"}, ensure_ascii=False)
-            sent, said, estimated = self._counter(asked), self._counter(_said(reply)[0]), True
-        return Usage(0, sent, said, cost=self._cost(sent, said), estimated=estimated)
+            sent, said, estimated = self._sent(body), self._counter(_said(reply)[0]), True
+        return Usage(1, sent, said, seconds, self._cost(sent, said), estimated)
 
     def _cost(self, sent: int, said: int) -> float | None:
-        if self._price is None:
-            return None
-        return (sent * self._price["input"] + said * self._price["output"]) / 1e6
+        return self._price.cost(sent, said) if self._price else None
 
     def _address(self) -> str:
         """The server's address as it may be shown: without a name or password in it."""

@@ -55,7 +55,7 @@ def decide(made: OpenAIPlanner, ask: Ask | None = None, notes: list[str] | None 
 
 def test_a_decision_is_asked_for_by_schema_and_priced() -> None:
     with Server([{"answer": 4}]) as server:
-        reply = decide(planner(server, prices={"scripted": {"input": 2.0, "output": 10.0}}))
+        reply = decide(planner(server, own_prices={"scripted": {"input": 2.0, "output": 10.0}}))
     assert reply.decision == Answer(4)
     assert server.requests[0]["response_format"]["type"] == "json_schema"
     assert (reply.usage.calls, reply.usage.tokens_in) == (1, server.prompt_tokens)
@@ -107,10 +107,11 @@ def test_a_reply_that_cannot_be_read_is_told_back_alone() -> None:
 
 
 def test_it_is_asked_again_at_most_twice() -> None:
-    with Server(lambda body: "no") as server, pytest.raises(UnsoundPlan, match="in 3 replies") as caught:
-        decide(planner(server))
+    ask = Ask("add 2 and 2")
+    with Server(lambda body: "no") as server, pytest.raises(UnsoundPlan, match="in 3 replies"):
+        decide(planner(server), ask)
     assert len(server.requests) == 3
-    assert vars(caught.value)["usage"].calls == 3 and vars(caught.value)["usage"].tokens_in == server.prompt_tokens
+    assert ask.meter.spent.calls == 3 and ask.meter.spent.tokens_in == server.prompt_tokens
 
 
 def test_what_is_worth_it_is_tried_again() -> None:
@@ -188,10 +189,11 @@ def test_no_server_is_told() -> None:
     ],
 )
 def test_refusals_name_the_thing_and_the_way_on(reply: Reply, error: type[Exception], told: str) -> None:
+    ask = Ask("add 2 and 2")
     with Server(lambda body: reply) as server, pytest.raises(error) as caught:
-        decide(planner(server))
+        decide(planner(server), ask)
     assert told in str(caught.value)
-    assert KEY[:6] not in str(caught.value) and vars(caught.value)["usage"].calls == len(server.requests) <= 3
+    assert KEY[:6] not in str(caught.value) and ask.meter.spent.calls == len(server.requests) <= 3
 
 
 @pytest.mark.parametrize(

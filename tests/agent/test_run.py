@@ -127,12 +127,15 @@ class World:
         approve: Any = "ask",
         person: Person | None = None,
         delay: float = 0.0,
+        price: tuple[float, float] | None = None,
         **limits: Any,
     ) -> Ended:
         run = Run(tree, store, self.tools, [], Limits(**limits), approve, person)
         error = None
         with Server(script, delay=delay) as server:
-            run.planners = [OpenAIPlanner("scripted", server.base_url, "key", max_retries=1, backoff=0.01)]
+            prices = {"scripted": {"input": price[0], "output": price[1]}} if price else None
+            planner = OpenAIPlanner("scripted", server.base_url, "key", max_retries=1, backoff=0.01, own_prices=prices)
+            run.planners = [planner]
             started = time.monotonic()
             try:
                 asyncio.run(self._work(run, opening))
