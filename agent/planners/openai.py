@@ -18,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
 from agent import prices, prompts, tokens
 from agent.errors import ConfigError, KeyRefused, ProviderUnavailable, UnsoundPlan, UsageError
@@ -295,7 +296,7 @@ class OpenAIPlanner:
             )
         if not self._key.isascii() or not self._key.isprintable():
             raise ConfigError("the key holds characters that no key has; check OPENAI_API_KEY")
-        if self._base_url and not re.match(r"https?://[^/\s]+", self._base_url):
+        if self._base_url and not _is_address(self._base_url):
             raise ConfigError(f"{self._base_url!r} is no server's address; give one such as http://localhost:8000/v1")
 
     def _completion(self, text: bytes, body: dict[str, Any]) -> dict[str, Any]:
@@ -306,7 +307,7 @@ class OpenAIPlanner:
         error = reply.get("error") if isinstance(reply, dict) else None
         if error:  # some gateways report a failure in an answer of status 200
             status = error.get("code") if isinstance(error, dict) else None
-            raise self._refusal(status if isinstance(status, int) else 500, error, {}, body)
+            raise self._refusal(status if isinstance(status, int) and status >= 400 else 500, error, {}, body)
         if _message(reply) is None:
             raise _Unheard("the answer was no chat completion")
         return dict(reply)
@@ -381,7 +382,7 @@ class OpenAIPlanner:
     def _clean(self, text: str) -> str:
         """A server's words, short, on one line and with nothing of the key in them."""
         text = re.sub(r"\b(?:sk|key)-[\w*.-]{4,}|Bearer \S+", "…", redact.text(text))
-        return " ".join(text.split())[:300]
+        return " ".join("".join(c if c.isprintable() else " " for c in text[:1000]).split())[:300]
 
 
 _TOO_LONG = re.compile(
@@ -439,14 +440,22 @@ def _error_in(text: bytes) -> Any:
 
 
 def _cause(error: Exception) -> Exception:
-    """What is at the bottom of a connection error; the error itself only says that there was one."""
-    while isinstance(below := error.__cause__ or error.__context__, Exception):
-        error = below
-    return error
+    """What the system said that led to a connection error; the error itself only says that there was one."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, (OSError, ValueError)):
+        found = found.__cause__ or found.__context__
+    return found if isinstance(found, Exception) else error
 
 
 def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return re.match(r"https?://[^/\s]+", text) is not None and urlsplit(text).port != 0
+    except ValueError:  # no port has that number
+        return False
 
 
 def _host(address: str) -> str:
