@@ -34,6 +34,8 @@ def _group() -> typer.Typer:
 
 
 app, tools_app, models_app, intents_app, config_app = _group(), _group(), _group(), _group(), _group()
+jobs_app = _group()
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(tools_app, name="tools")
 app.add_typer(models_app, name="models")
 app.add_typer(intents_app, name="intents")
@@ -116,6 +118,11 @@ BaseModel = Annotated[
     Path | None,
     typer.Option("--base", metavar="FILE", help="A model to go on from: a GGUF, or a folder of safetensors."),
 ]
+Background = Annotated[
+    bool, typer.Option("--bg", help="Go on in the background: print the run's id and end. See: zooid jobs")
+]
+RunIds = Annotated[list[str], typer.Argument(metavar="ID…", help="Runs, or beginnings of their ids.")]
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's name, as zooid tree ID --ids shows it.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, or a beginning of its id that is its own.")]
 ToolName = Annotated[str, typer.Argument(metavar="NAME", help="The tool.")]
 
@@ -142,6 +149,7 @@ def run(
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan and do nothing.")] = False,
+    bg: Background = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -156,6 +164,7 @@ def run(
       zooid run "count the words of every markdown file in docs and add them up"
       cat notes.txt | zooid run "which language is this?"
       zooid run --plan "sort names.txt and write it to sorted.txt"
+      zooid run --bg "count the words of every file in the archive"
       zooid run --planner local --model ./any-instruct.gguf "summarise README.md"
       zooid run --max-cost 0.50 --max-seconds 600 "translate every file in letters into English"
       zooid run --json "how many lines has data.csv?" | jq -r 'select(.type=="run.ended").answer'
@@ -170,7 +179,8 @@ def run(
     inputs = session.piped(out)
     if plan:
         return session.show_plan(assemble.preview(goal, inputs, setup), out)
-    return session.work(assemble.start(goal, inputs, setup), out, output)
+    sitting = assemble.start(goal, inputs, setup)
+    return _send(sitting, out, output) if bg else session.work(sitting, out, output)
 
 
 @app.command()
@@ -194,6 +204,7 @@ def resume(
     max_replans: MaxReplans = None,
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
+    bg: Background = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -206,7 +217,7 @@ def resume(
       zooid resume 7f3k
       zooid resume --last --approve auto
       zooid resume 7f3k --answer "the second file"
-      zooid resume 7f3k --max-cost 5
+      zooid resume 7f3k --max-cost 5 --bg
     """
     flags = _given(locals())
     out = _output(json, quiet, verbose)
@@ -214,7 +225,7 @@ def resume(
 
     session.check_file(output)
     sitting = assemble.resume(assemble.run_id(id, last), flags, answer)
-    return session.work(sitting, out, output)
+    return _send(sitting, out, output) if bg else session.work(sitting, out, output)
 
 
 @app.command()
@@ -262,6 +273,212 @@ def log(id: RunId, json: Json = False) -> None:
     from agent import assemble, report
 
     report.show_log(_output(json), assemble.archive(), id)
+
+
+# -- runs in the background
+
+
+@jobs_app.callback(invoke_without_command=True)
+def jobs_list(
+    context: typer.Context,
+    number: Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many, the newest first.")] = 20,
+    all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    json: Json = False,
+) -> None:
+    """List the runs in the background: state, age, cost and what they ask; or look after them.
+
+    \b
+    Examples:
+      zooid run --bg "count the words of every file in the archive"
+      zooid jobs
+      zooid jobs attach 7f3k
+      zooid jobs answer 7f3k "the second file"
+    """
+    if context.invoked_subcommand is None:
+        from agent import assemble, background
+
+        background.show(assemble.jobs(), _output(json), None if all else number)
+
+
+@jobs_app.command("attach")
+def jobs_attach(id: RunId, json: Json = False, verbose: Verbose = False) -> int:
+    """Look at a run as in the foreground, and answer what it asks. Ctrl-C leaves, and leaves the run alone.
+
+    \b
+    Examples:
+      zooid jobs attach 7f3k
+      zooid jobs attach 7f3k --json
+    """
+    from agent import assemble, attach
+
+    return attach.attach(assemble.jobs(), id, _output(json, verbose=verbose))
+
+
+@jobs_app.command("logs")
+def jobs_logs(
+    id: RunId, follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False
+) -> None:
+    """Show what a run in the background wrote: its steps, its answer, what went wrong.
+
+    \b
+    Examples:
+      zooid jobs logs 7f3k
+      zooid jobs logs -f 7f3k
+    """
+    from agent import assemble, background
+
+    background.show_log(assemble.jobs(), id, _output(), follow)
+
+
+@jobs_app.command("wait")
+def jobs_wait(ids: RunIds, quiet: Quiet = False) -> int:
+    """Wait for runs to end and give their answers. The exit code is that of the first that did not meet its goal.
+
+    \b
+    Examples:
+      zooid jobs wait 7f3k
+      zooid jobs wait 7f3k 9c2m && echo both are done
+    """
+    from agent import assemble, background
+
+    return background.wait(assemble.jobs(), ids, _output(quiet=quiet))
+
+
+@jobs_app.command("cancel")
+def jobs_cancel(
+    ids: RunIds,
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="Only this task, with all below it.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """End runs for good, or one task of a run while the rest goes on. What is done is kept.
+
+    \b
+    Examples:
+      zooid jobs cancel 7f3k
+      zooid jobs cancel 7f3k --task root.survey
+    """
+    from agent import assemble, background
+
+    background.cancel(assemble.jobs(), ids, task, _output(quiet=quiet))
+
+
+@jobs_app.command("answer")
+def jobs_answer(
+    id: RunId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer; yes or no to an approval.")],
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that asks, where several do.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Answer what a run asks; it goes on with that.
+
+    \b
+    Examples:
+      zooid jobs answer 7f3k "the second file"
+      zooid jobs answer 7f3k yes --task root.save
+    """
+    from agent import assemble, background
+
+    background.ask(assemble.jobs(), id, "answer", task, text, _output(quiet=quiet))
+
+
+@jobs_app.command("retry")
+def jobs_retry(
+    id: RunId,
+    task: Annotated[str, typer.Argument(metavar="[TASK]", help="The task's name. [default: the goal itself]")] = "root",
+    hint: Annotated[str, typer.Option("--hint", metavar="TEXT", help="What its planner should know.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Have a task tried again that failed or was cancelled, also while the rest of the run goes on.
+
+    \b
+    Examples:
+      zooid jobs retry 7f3k root.survey --hint "the files are in data/old"
+      zooid jobs retry 7f3k
+    """
+    from agent import assemble, background
+
+    background.ask(assemble.jobs(), id, "retry", task, hint, _output(quiet=quiet))
+
+
+@jobs_app.command("replace")
+def jobs_replace(
+    id: RunId,
+    task: TaskId,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The result, as JSON or else as text.")],
+    quiet: Quiet = False,
+) -> None:
+    """Give the result of a task by hand; whatever it was at is stopped. It counts as unverified.
+
+    \b
+    Examples:
+      zooid jobs replace 7f3k root.count 42
+      zooid jobs replace 7f3k root.names '["Ada", "Grace"]'
+    """
+    from agent import assemble, background
+
+    background.ask(assemble.jobs(), id, "replace", task, background.value(value), _output(quiet=quiet))
+
+
+@jobs_app.command("resume")
+def jobs_resume(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID…]", help="Runs, or beginnings of their ids.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="Every job that was interrupted.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with jobs that were interrupted, by a kill or a restart of the machine, in the background.
+
+    \b
+    Examples:
+      zooid jobs resume --all
+      zooid jobs resume 7f3k
+    """
+    from agent import assemble, background
+
+    background.resume(assemble.jobs(), ids or [], all, _output(quiet=quiet))
+
+
+@jobs_app.command("rm")
+def jobs_rm(ids: RunIds, quiet: Quiet = False) -> None:
+    """Take ended jobs off the list and delete their logs. The runs are kept, as zooid runs shows them.
+
+    \b
+    Examples:
+      zooid jobs rm 7f3k
+    """
+    from agent import assemble, background
+
+    background.remove(assemble.jobs(), ids, _output(quiet=quiet))
+
+
+@jobs_app.command("work", hidden=True)
+def jobs_work(
+    id: RunId,
+    lock: Annotated[int, typer.Option(help="The open lock file that is handed over.")],
+    alone: Annotated[bool, typer.Option(help="Start no other one at the end.")] = False,
+) -> int:
+    """Be a job; this is what starts one calls."""
+    from agent import assemble, background
+
+    return background.work(assemble.jobs(), id, lock, alone, _output(), assemble.go_on, assemble.hook)
+
+
+@app.command()
+def worker(
+    unit: Annotated[bool, typer.Option("--print-unit", help="Print a systemd user unit, and do nothing.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Work through the queued runs for as long as this lives, as a service.
+
+    \b
+    Examples:
+      zooid worker
+      zooid worker --print-unit > ~/.config/systemd/user/zooid.service
+    """
+    from agent import assemble, background
+
+    out = _output(json, quiet)
+    return background.print_unit(out) if unit else background.serve(assemble.jobs(), out)
 
 
 # -- tools
@@ -656,6 +873,12 @@ def _output(json: bool = False, quiet: bool = False, verbose: bool = False) -> O
     from agent.output import Output
 
     return Output(json=json, quiet=quiet, verbose=verbose)
+
+
+def _send(sitting: Any, out: Output, file: Path | None) -> int:
+    from agent import assemble, background
+
+    return background.send(assemble.jobs(), sitting, assemble.in_background(sitting), out, file)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,28 @@ from agent.task import Usage
 from agent.tree import Tree
 
 
+@dataclass(slots=True)
+class Request:
+    """What a person asks of a run from elsewhere."""
+
+    kind: str  # cancel, retry, replace, answer, background or watch
+    task: str = ""
+    value: Any = None  # the hint, the result or the answer
+    by: str = ""
+    number: int = 0  # in its run; given when it is posted
+
+
 class Store(Protocol):
     """The record of one run. `append` buffers; `commit` keeps all that was appended, at once."""
 
     @property
     def run(self) -> str: ...
 
-    def own(self) -> None:
-        """Become the only writer; raises UsageError while somebody else is."""
+    def own(self, lock: int | None = None) -> None:
+        """Become the only writer; raises UsageError while somebody else is.
+
+        `lock` is what a process that owned it on this machine handed over.
+        """
         ...
 
     def now(self) -> float:
@@ -31,6 +45,22 @@ class Store(Protocol):
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
         """The committed events past number `after`, in order."""
+        ...
+
+    def post(self, request: Request) -> int:
+        """Leave a request to the owner, now or later; its number. Whoever can open a run may do it."""
+        ...
+
+    def reply(self, number: int) -> str | None:
+        """What the owner said to a request: nothing is said where it was done; None while it waits."""
+        ...
+
+    def requests(self) -> list[Request]:
+        """Those that wait for the owner, in order."""
+        ...
+
+    def settle(self, request: Request, why_not: str) -> None:
+        """Reply to a request, as part of the next commit."""
         ...
 
     def close(self) -> None: ...
@@ -55,6 +85,10 @@ class Archive(Protocol):
         """The newest runs first. One that cannot be read is a row too."""
         ...
 
+    def summary(self, run: str) -> Summary:
+        """The same of one run; raises NotFound."""
+        ...
+
     def is_running(self, run: str) -> bool:
         """Whether somebody works on the run."""
         ...
@@ -73,12 +107,17 @@ class Summary:
     tasks: int = 0
     usage: Usage = field(default_factory=Usage)
     blocked: str = ""
+    asks: dict[str, str] = field(default_factory=dict)  # the open questions, by call
 
     def take(self, type_: str, body: dict[str, Any], at: float) -> None:
         """Take in an event about the run as a whole."""
+        if type_ in ("asked", "answered"):
+            self.asks.pop(body["call"], None)
+            self.asks |= {body["call"]: body["text"]} if type_ == "asked" else {}
+            return
         if type_ == "run.started":
             self.goal, self.started = body["goal"], at
         ended = type_ == "run.ended"
-        self.status = body["status"] if ended else "interrupted"
+        self.status = body["status"] if ended else "queued" if type_ == "run.queued" else "interrupted"
         self.ended, self.exit_code = (at, body["exit_code"]) if ended else (None, None)
         self.blocked = body.get("blocked", "")

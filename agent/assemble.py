@@ -29,10 +29,12 @@ from tools.registry import Broken, Registry, Tool, built_in
 if TYPE_CHECKING:
     from agent.doctor import Finding
     from agent.forging import Places
+    from agent.jobs import Jobs
 
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
-_KEPT = _SETTINGS - {"prices", "micro_memory_mb", "micro_idle_seconds"}  # what a run remembers
+_OF_THIS_MACHINE = {"prices", "micro_memory_mb", "micro_idle_seconds", "jobs_max_running", "jobs_on_end"}
+_KEPT = _SETTINGS - _OF_THIS_MACHINE  # what a run remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,23 @@ def run_id(id: str, last: bool) -> str:
     if not found:
         raise NotFound('there are no runs yet; start one with: zooid run "…"')
     return found[0]
+
+
+def jobs() -> Jobs:
+    """The runs in the background."""
+    from agent.jobs import Jobs
+
+    return Jobs(state_folder() / "jobs", Folder(config.paths().runs), lambda: _here().jobs_max_running)
+
+
+def hook() -> tuple[str, ...]:
+    """The command to call when a job ends or asks."""
+    return _here().jobs_on_end
+
+
+def _here() -> config.Settings:
+    """The settings of this folder; those of the person alone where the folder's own cannot be read."""
+    return config.load({}, Path.cwd(), os.environ)
 
 
 def folder(given: str | Path | None) -> Path:
@@ -214,17 +233,32 @@ def resume(id: str, flags: Mapping[str, Any], answer: str | None) -> Sitting:
     store, tree = archive().open(id)
     store.own()
     try:
-        known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}  # of this version
-        at = setup({**known, **flags, "workspace": tree.workspace})
-        tools = registry(at)
-        run = _run(tree, store, tools, planners(at.settings, tools), at)
-        opening: list[ev.Event] = [ev.RunResumed(ROOT, kept(at.settings))]
-        if answer is not None:
-            opening.append(give(run, answer))
-        return Sitting(run, opening, _warnings(at, tools))
+        return go_on(store, tree, flags, answer)
     except BaseException:
         store.close()
         raise
+
+
+def go_on(store: Store, tree: Tree, flags: Mapping[str, Any], answer: str | None = None) -> Sitting:
+    """The same of a run that this process owns."""
+    known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}  # of this version
+    at = setup({**known, **flags, "workspace": tree.workspace})
+    tools = registry(at)
+    run = _run(tree, store, tools, planners(at.settings, tools), at)
+    opening: list[ev.Event] = [ev.RunResumed(ROOT, kept(at.settings))]
+    if answer is not None:
+        opening.append(give(run, answer))
+    return Sitting(run, opening, _warnings(at, tools))
+
+
+def in_background(sitting: Sitting) -> dict[str, Any]:
+    """The settings of a run that goes on later, maybe started by a process with another environment.
+
+    Its planners are named one by one: where the key of one is missing then, it stops rather than do without.
+    """
+    names = ",".join(planner.name.partition(":")[0] for planner in sitting.run.planners)
+    opening = next(event for event in sitting.opening if isinstance(event, ev.RunStarted | ev.RunResumed))
+    return opening.settings | {"planner": names}
 
 
 def _run(tree: Tree, store: Store, tools: Registry, asked: Sequence[Planner], at: Setup) -> Run:

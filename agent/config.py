@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -52,6 +53,8 @@ class Settings:
     tool_seconds: float = 60.0
     micro_memory_mb: int = 512  # of micro-models that are kept loaded
     micro_idle_seconds: float = 60.0  # that a micro-model stays loaded once no run uses it
+    jobs_max_running: int = 4  # runs in the background that are at work at once; the others queue
+    jobs_on_end: tuple[str, ...] = ()  # a command to call when one ends or asks, or `desktop`
     tools: tuple[str, ...] = ()  # more folders of plugins
     prices: dict[str, dict[str, float]] = field(default_factory=dict)  # $ per 1M tokens: {model: {input, output}}
     origins: dict[str, str] = field(default_factory=dict, compare=False)  # where each of the above came from
@@ -173,6 +176,16 @@ def _folders(value: Any) -> tuple[str, ...]:
     raise ValueError(f"a list of folders (in the environment, with {os.pathsep} between)")
 
 
+def _command(value: Any) -> tuple[str, ...]:
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError:
+        words = None
+    if isinstance(words, (list, tuple)) and all(isinstance(word, str) and "\0" not in word for word in words):
+        return tuple(words)
+    raise ValueError('a command, as a text or as the list of its words, or "desktop"')
+
+
 def _prices(value: Any) -> dict[str, dict[str, float]]:
     def is_price(price: Any) -> bool:
         return isinstance(price, (int, float)) and not isinstance(price, bool) and 0 <= price < 1e9
@@ -224,6 +237,8 @@ _KINDS: dict[str, _Kind] = {
     "tool_seconds": _Kind(_seconds, _more),
     "micro_memory_mb": _Kind(_whole(1), _more),
     "micro_idle_seconds": _Kind(_seconds),
+    "jobs_max_running": _Kind(_whole(1), _more),
+    "jobs_on_end": _Kind(_command, _always),
     "tools": _Kind(_folders, is_path=True),
     "prices": _Kind(_prices),
 }
@@ -328,6 +343,8 @@ def _environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
         name = variable.removeprefix("ZOOID_").lower()
         if not variable.startswith("ZOOID_") or not value:
             continue
+        if name.startswith("job_"):  # what a hook is told
+            continue
         if name in _KINDS and name != "prices":
             found[name] = value
         else:
@@ -346,9 +363,24 @@ def _file(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return _flat(tomllib.loads(content.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no valid TOML: {error}") from None
+
+
+_TABLES = ("jobs",)
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a file by their whole names: `max_running` of the table `jobs` is jobs_max_running."""
+    tables = {table: values.pop(table) for table in _TABLES if isinstance(values.get(table), dict)}
+    return values | {f"{table}_{name}": value for table, inner in tables.items() for name, value in inner.items()}
+
+
+def _dotted(name: str) -> str:
+    """A setting's name as it is written in a file."""
+    table, _, rest = name.partition("_")
+    return f"{table}.{rest}" if table in _TABLES else name
 
 
 # -- the key
@@ -434,7 +466,7 @@ def plugin_folders(settings: Settings, workspace: Path) -> list[PluginFolder]:
 def show(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Setting]:
     """Every setting and where it came from; of the key only whether there is one."""
     shown = [
-        Setting(name, _masked(settings[name]), settings.origins.get(name, "default"))
+        Setting(_dotted(name), _masked(settings[name]), settings.origins.get(name, "default"))
         for name in (one.name for one in fields(Settings))
         if name in _KINDS
     ]

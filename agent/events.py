@@ -40,6 +40,15 @@ class RunResumed(Event):
 
 
 @dataclass(slots=True)
+class RunQueued(Event):
+    """The run waits to go on in the background, under these settings."""
+
+    settings: dict[str, Any]
+    output: str = ""  # the file that its answer is written to
+    by: str = ""
+
+
+@dataclass(slots=True)
 class RunEnded(Event):
     status: str
     blocked: str = ""
@@ -120,6 +129,15 @@ class TaskEnded(Event):
     blocked: str = ""
     labels: dict[str, Any] | None = None  # what the items of a mapped result are known by, where the task was not
     origin: Any = "program"  # the marks of the result
+    by: str = ""  # the person who ended it, where one did
+
+
+@dataclass(slots=True)
+class TaskReopened(Event):
+    """A person has a task tried again that had come to an end, and with it what was held up by it."""
+
+    hint: str = ""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -149,6 +167,7 @@ class Note(Event):
 NAMES: dict[type[Event], str] = {
     RunStarted: "run.started",
     RunResumed: "run.resumed",
+    RunQueued: "run.queued",
     RunEnded: "run.ended",
     TaskPlanned: "task.planned",
     TaskBound: "task.bound",
@@ -157,6 +176,7 @@ NAMES: dict[type[Event], str] = {
     AttemptDecided: "attempt.decided",
     AttemptEnded: "attempt.ended",
     TaskEnded: "task.ended",
+    TaskReopened: "task.reopened",
     Asked: "asked",
     Answered: "answered",
     Note: "note",

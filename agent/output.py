@@ -31,6 +31,7 @@ MARKS = {
     "running": ("●", ">", "cyan"),
     "pending": ("○", ".", "dim"),
     "cancelled": ("–", "-", "dim"),
+    "queued": ("○", ".", "dim"),
 }
 _SAME_MARK = {"stopped": "paused", "interrupted": "paused", "damaged": "failed", "warn": "partial"}
 
@@ -65,6 +66,10 @@ class Output:
         if text:
             text = clean(text) if self.stdout.isatty() else text
             self._write(self.stdout, text.removesuffix("\n") + "\n")
+
+    def text(self, text: str) -> None:
+        """Some of a longer text, as it is."""
+        self._write(self.stdout, clean(text, keep_styles=True) if self.stdout.isatty() else text)
 
     def record(self, data: Mapping[str, Any]) -> None:
         """One JSON object on a line of its own."""

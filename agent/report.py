@@ -150,6 +150,7 @@ def _task_line(output: Output, task: Task, subtree: Usage, width: int) -> str:
     """A task on one line of `width` cells, as far as what it is about leaves room."""
     out = output.stdout
     about = [task.worker] if task.worker else []
+    about += [f"by {task.by}"] if task.by else []
     if task.status == "done":
         about.append("verified" if task.verified else "unverified")
     if subtree.calls:
@@ -215,11 +216,10 @@ HEAD = ("run", "status", "age", "tasks", "tokens", "cost", "goal")
 def _row(one: Summary, now: float) -> tuple[str, ...]:
     tokens = one.usage.tokens_in + one.usage.tokens_out
     paid = cost(one.usage) if one.usage.calls else "-"
-    age = _age(now - one.started)
-    return one.run, one.status, age, str(one.tasks), f"{tokens:,}", paid, preview(one.goal, 200)
+    return one.run, one.status, age(now - one.started), str(one.tasks), f"{tokens:,}", paid, preview(one.goal, 200)
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
     """How long ago something was, in one word: `now`, `5m`, `3h`, `12d`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
@@ -258,6 +258,6 @@ def _opened(archive: Archive, run: str) -> tuple[Store, Tree]:
     opened, tree = archive.open(run)
     if archive.is_running(opened.run):
         tree.status = "running"
-    elif tree.ended is None:
+    elif tree.ended is None and tree.status != "queued":
         tree.status = "interrupted"
     return opened, tree

@@ -15,6 +15,7 @@ from agent import events as ev
 from agent import plan, policy, provenance
 from agent.archive import Store
 from agent.budget import Budget, Limits
+from agent.control import Control
 from agent.errors import Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
 from agent.policy import Approve, Verdict
@@ -29,6 +30,7 @@ from tools.errors import ToolError
 from tools.registry import Registry, Tool
 from tools.schema import as_text
 
+_CODES = {"done": 0, "paused": 4, "cancelled": 130}  # of a run by its goal's status
 SHOWN_TOOLS = 12  # that a planner is shown; a registry of hundreds must not become hundreds of lines in a prompt
 
 Listener = Callable[[int, float, ev.Event], None]
@@ -68,6 +70,7 @@ class Run:
     others: Others | None = None  # who shares the work; None: it is all done here
 
     def __post_init__(self) -> None:
+        self.control = Control(self)
         self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True))
         self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
@@ -93,7 +96,11 @@ class Run:
     def next_number(self, task: Task) -> int:
         """The number of the next attempt at a task: the same in every process that works on the run."""
         self._numbers[task.id] += 1
-        return self._numbers[task.id]
+        return task.given_up + self._numbers[task.id]
+
+    def started_over(self, task: Task) -> None:
+        """A task that has ended is worked on again: what its attempts came to is read back, as in a new process."""
+        self._numbers.pop(task.id, None)
 
     def attempt_ended(self, task: Task, number: int, verdict: str) -> None:
         """Keep an attempt's verdict; one that a model was paid for is committed at once."""
@@ -116,14 +123,15 @@ class Run:
 
     def cut_short(self, task: Task, why: str) -> Task:
         """End a task where it stands, with what there is of its result, and with it all that was begun below it."""
-        waiting = list(task.children)
-        while waiting:
-            child = self.tree.tasks[waiting.pop()]
-            waiting += child.children
-            if child.status not in FINISHED:
-                self.emit(ev.TaskEnded(child.id, "cancelled", blocked=f"{task.id} was ended: {why}"))
+        self.end_below(task, why)
         value = self.tree.so_far(task)
         return self.end(task, Outcome("failed" if value is None else "partial", value, blocked=why))
+
+    def end_below(self, task: Task, why: str) -> None:
+        """End all that was begun below a task."""
+        for below in self.tree.subtree(task.id):
+            if below is not task and below.status not in FINISHED:
+                self.emit(ev.TaskEnded(below.id, "cancelled", blocked=f"{task.id} was ended: {why}"))
 
     # -- plans
 
@@ -262,11 +270,14 @@ class Run:
             self.emit(ev.Asked(task.id, kind, text, call), commit=True)
         if self.person is None:
             raise Pause(text)
-        async with self._asking:  # one question at a time
-            if kind == "approval":
-                said = "yes" if await self.person.approve(text) else "no"
-            else:
-                said = await self.person.answer(text)
+        try:
+            async with self._asking, asyncio.timeout(None) as self.control.asking[task.id]:  # one question at a time
+                if kind == "approval":
+                    said = "yes" if await self.person.approve(text) else "no"
+                else:
+                    said = await self.person.answer(text)
+        except TimeoutError:
+            return self.tree.answers[task.id, call].text  # it was answered from elsewhere
         self.emit(ev.Answered(task.id, kind, said, call, by="person"), synced=True)
         return said
 
@@ -282,8 +293,9 @@ class Run:
             self.emit(bound, commit=True)
         status, blocked, code = "interrupted", "", 130
         try:
-            root = await solve(self, self.tree.tasks[ROOT])
-            status, blocked, code = root.status, root.blocked, {"done": 0, "paused": 4}.get(root.status, 1)
+            async with self.control.listening():
+                root = await solve(self, self.tree.tasks[ROOT])
+            status, blocked, code = root.status, root.blocked, _CODES.get(root.status, 1)
         except PersonError as error:
             status, blocked, code = "stopped", str(error), error.exit_code
             raise

@@ -19,6 +19,7 @@ from agent.output import Output, clean, spent
 from agent.output import preview as preview_of
 from agent.run import Run
 from agent.task import ROOT, Answer, Decision, Plan, PlannedTask, Question, Usage, to_json
+from agent.tree import Tree
 from tools.schema import as_text
 from tools.workspace import write_atomically
 
@@ -66,7 +67,7 @@ def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
         raise
     finally:
         run.store.close()
-    code = show(run, output, file, code, failure, time.monotonic() - started)
+    code = show(run.tree, output, file, code, failure, time.monotonic() - started)
     if run.routes is not None:  # the answer is there: learning from what was done may take its time
         with contextlib.suppress(PersonError, ImportError):
             run.routes.catch_up()
@@ -97,9 +98,9 @@ async def _until_it_rests(run: Run, watcher: view.View, output: Output) -> tuple
     return run.tree.exit_code, ""
 
 
-def show(run: Run, output: Output, file: Path | None, code: int, failure: str, took: float) -> int:
+def show(tree: Tree, output: Output, file: Path | None, code: int, failure: str, took: float) -> int:
     """Say what came of a run: the answer on standard output, all else beside it."""
-    root = run.tree.root
+    root = tree.root
     value = root.result if root else None
     if file is not None and code == 0:
         _write(file, as_text(value))
@@ -107,28 +108,30 @@ def show(run: Run, output: Output, file: Path | None, code: int, failure: str, t
         output.answer(value)
     if code > 128:
         output.new_line()
-    for line in _why(run, code, failure):
+    for line in _why(tree, code, failure):
         output.tell(line)
-    output.say(output.paint(report.summary(run.tree, took), "dim"))
+    output.say(output.paint(report.summary(tree, took), "dim"))
     return code
 
 
-def _why(run: Run, code: int, failure: str) -> list[str]:
+def _why(tree: Tree, code: int, failure: str) -> list[str]:
     """Why the goal is not met, and the way on."""
-    id, blocked = run.tree.run, clean(failure or run.tree.blocked)
+    id, blocked = tree.run, clean(failure or tree.blocked)
     if code == 0:
         return []
     if code == 4:
-        return _asks(run)
+        return _asks(tree)
+    if tree.status == "cancelled":
+        return [f"zooid: {blocked}", f"  undo that with: zooid jobs retry {id}"]
     if code in _RESUMABLE or code > 128:
         return [f"zooid: {blocked}", _go_on(id)]
     return [f"zooid: the goal is not met: {blocked}"]
 
 
-def _asks(run: Run) -> list[str]:
+def _asks(tree: Tree) -> list[str]:
     """What a paused run waits for, and how it is given."""
-    id, lines = run.tree.run, []
-    for asked in report.waiting(run.tree):
+    id, lines = tree.run, []
+    for asked in report.waiting(tree):
         if asked.kind == "approval":
             lines.append(f"zooid: paused, it needs an approval: {clean(asked.text)}")
             way = f"zooid resume {id} --answer yes (or no); --approve auto allows all that follow too"
@@ -136,7 +139,7 @@ def _asks(run: Run) -> list[str]:
             lines.append(f"zooid: paused, it asks: {clean(asked.text)}")
             way = f'zooid resume {id} --answer "…"'
         lines.append(f"  go on with: {way}")
-    return lines or [f"zooid: paused: {clean(run.tree.blocked)}", _go_on(id)]
+    return lines or [f"zooid: paused: {clean(tree.blocked)}", _go_on(id)]
 
 
 def _go_on(id: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import check, plan
 from agent.errors import Declined, LimitHit, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
-from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, from_json, to_json
+from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, family_of, from_json, to_json
 from agent.workers import Outcome, ToolWorker, Worker, together
 from tools.errors import ToolError
 from tools.schema import Mapped
@@ -24,12 +24,14 @@ async def solve(run: Run, task: Task) -> Task:
     if task.status in FINISHED:
         return task
     try:
-        best = await run.budget.within(task, work_on(run, task))
+        async with run.control.over(task):  # a person may end it from elsewhere
+            best = await run.budget.within(task, work_on(run, task))
+            return task if best.waits else run.end(task, best)
     except LimitHit as limit:
         if limit.task != task.id or task.parent is None:
             raise
         return run.cut_short(task, str(limit))
-    return task if best.waits else run.end(task, best)
+    return task
 
 
 async def work_on(run: Run, task: Task) -> Outcome:
@@ -51,7 +53,7 @@ async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcom
         last = await attempt(run, task, worker, last)
         best = last if last.waits else max(best, last, key=_rank)
         if not last.again:
-            return best
+            return last if last.refused else best
     best.blocked = f"it looked at results {run.budget.limits.looks} times and did not come to an answer"
     return best
 
@@ -134,10 +136,10 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
     wanted_by_others = set().union(*map(plan.needs, plan_.tasks))
 
     async def one(planned: PlannedTask, child: Task) -> None:
-        wanted = plan.needs(planned)
-        for name in wanted & ends.keys():
-            await ends[name].wait()
-        short = [children[name] for name in wanted & ends.keys() if children[name].status != "done"]
+        wanted = plan.needs(planned) & ends.keys()
+        while open_ := [name for name in wanted if not ends[name].is_set()]:
+            await ends[open_[0]].wait()
+        short = [children[name] for name in wanted if children[name].status != "done"]
         if not short:
             await _bind_and_solve(run, planned, child, scope, awaited=planned.id in wanted_by_others)
         elif not any(map(_is_away, short)):
@@ -146,9 +148,15 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
             scope[planned.id] = child.result
         ends[planned.id].set()
 
-    async with asyncio.TaskGroup() as group:
-        for planned in plan_.tasks:
-            group.create_task(one(planned, children[planned.id]))
+    def again(child: Task) -> None:
+        planned = next(planned for planned in plan_.tasks if children[planned.id] is child)
+        ends[planned.id].clear()
+        group.create_task(one(planned, child))
+
+    with run.control.within(family_of(task.id, number), again):
+        async with asyncio.TaskGroup() as group:
+            for planned in plan_.tasks:
+                group.create_task(one(planned, children[planned.id]))
     return _joined(run, task, plan_, children, last)
 
 
@@ -173,7 +181,7 @@ async def solve_each(run: Run, task: Task) -> Outcome:
     """One task an item of the list, in parallel; the results in the order of the items."""
     children = run.join_each(task)
     async with together(run, children):
-        await _in_window(children, lambda child: solve_child(run, child), 4 * run.budget.limits.parallel)
+        await _in_window(run, task, children)
     held = [child for child in children if child.status != "done"]
     outcome = _held_up(held) if held else Outcome("done")
     if held and any(child.status == "done" for child in children) and outcome.status == "failed":
@@ -183,22 +191,24 @@ async def solve_each(run: Run, task: Task) -> Outcome:
     return outcome
 
 
-async def _in_window(items: Iterable[Task], work: Callable[[Task], Awaitable[Any]], width: int) -> None:
-    """Work on all items, `width` at a time, so that ten thousand of them do not all wait in memory at once."""
-    waiting = iter(items)
+async def _in_window(run: Run, task: Task, children: Iterable[Task]) -> None:
+    """Work on all of them, so many at a time that ten thousand do not all wait in memory at once."""
+    waiting = iter(children)
 
     async def lane() -> None:
-        for item in waiting:
-            await work(item)
+        for child in waiting:
+            await solve_child(run, child)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(width):
-            group.create_task(lane())
+    with run.control.within(task.id, lambda child: group.create_task(solve_child(run, child))):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4 * run.budget.limits.parallel):
+                group.create_task(lane())
 
 
 def _joined(run: Run, task: Task, plan_: Plan, children: dict[str, Task], last: Outcome) -> Outcome:
-    """The plan's own outcome from its tasks'."""
-    held = [child for child in children.values() if child.status not in ("done", "cancelled")]
+    """The plan's own outcome from its tasks'. What a person cancelled is left out, where the answer can do without."""
+    wanted = plan.names(plan_.answer or "")
+    held = [c for n, c in children.items() if c.status != "done" and (c.status != "cancelled" or n in wanted)]
     if any(map(_is_away, held)):
         return _held_up(held)
     outcome = _held_up(held) if held else Outcome("running" if plan_.answer is None else "done")
@@ -213,6 +223,8 @@ def _joined(run: Run, task: Task, plan_: Plan, children: dict[str, Task], last: 
         outcome.verified = all(child.verified for child in children.values())
     elif held:
         outcome.value = run.tree.so_far(task)
+        outcome.refused = any(run.tree.was_cancelled(child) for child in held)  # and nobody is to get round that
+        outcome.again = outcome.again and not outcome.refused
         outcome.status = "partial" if outcome.value and outcome.status == "failed" else outcome.status
     return outcome
 

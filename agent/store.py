@@ -18,7 +18,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.archive import Summary
+from agent.archive import Request, Summary
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.task import Usage
@@ -39,6 +39,7 @@ CREATE TABLE event (
     hash BLOB NOT NULL
 );
 """
+_INBOX = "CREATE TABLE IF NOT EXISTS inbox (number INTEGER PRIMARY KEY, body TEXT NOT NULL, reply TEXT)"
 
 
 class Store:
@@ -54,6 +55,7 @@ class Store:
         self._last, self._seq = last, seq
         self._waiting: list[tuple[int, float, str, str, str, bytes]] = []
         self._owner: int | None = None  # the open lock file
+        self._replies: list[tuple[str, int]] = []
         self._synced = 0.0  # when the disk was last waited for
         self._must_sync = False
 
@@ -96,18 +98,30 @@ class Store:
             raise NotFound(f"run {store.run} was ended before its goal was kept; start it again with: zooid run")
         return store, tree
 
-    def own(self) -> None:
-        """Become the only process that writes this run; raises UsageError while another one does."""
+    def own(self, lock: int | None = None) -> None:
+        """Become the only process that writes this run; raises UsageError while another one does.
+
+        `lock` is the open lock file of a process that owned it and hands it over.
+        """
         with _storage_errors(self.path):
-            lock = os.open(_lock_file(self.path), os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(_lock_file(self.path), os.O_RDWR | os.O_CREAT, 0o600) if lock is None else lock
         try:
+            os.set_inheritable(lock, False)
             _lock(lock, self.run)
             self._check_last()
         except BaseException:
             os.close(lock)
             raise
+        with _storage_errors(self.path):
+            self._database.execute(_INBOX)
         self._owner = lock
         self._note_last()
+
+    @property
+    def lock(self) -> int:
+        """The open lock file of the owner, for a process that takes the run over."""
+        assert self._owner is not None
+        return self._owner
 
     def _check_last(self) -> None:
         """Raise UsageError where another process has added events since this one read them."""
@@ -121,7 +135,7 @@ class Store:
         if self._owner is not None:
             with suppress(OSError):  # the events are there, which is what counts
                 last = self._seq - len(self._waiting)
-                os.pwrite(self._owner, f"{last:012d} {last:012d}\n".encode(), 0)
+                os.pwrite(self._owner, f"{last:012d} {last:012d}\n{os.getpid():012d}\n".encode(), 0)
 
     def append(self, event: Event, at: float, synced: bool = False) -> int:
         """Take an event in, in memory until the next commit; its number in the run.
@@ -138,7 +152,7 @@ class Store:
 
     def commit(self) -> None:
         """Keep every appended event; raises StorageError where the disk does not take them."""
-        if not self._waiting:
+        if not (self._waiting or self._replies):
             return
         synced = self._must_sync or time.monotonic() - self._synced > _SYNC_EVERY
         with _storage_errors(self.path):
@@ -146,14 +160,38 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
+                if self._replies:
+                    self._database.executemany("UPDATE inbox SET reply = ? WHERE number = ?", self._replies)
                 self._database.execute("COMMIT")
             except BaseException:
                 self._database.rollback()
                 raise
             self._waiting.clear()
+            self._replies.clear()
         if synced:
             self._synced, self._must_sync = time.monotonic(), False
             self._note_last()
+
+    def post(self, request: Request) -> int:
+        with _storage_errors(self.path):
+            self._database.execute(_INBOX)  # of a run that was made before there was one
+            body = json.dumps(asdict(request), ensure_ascii=False)
+            return self._database.execute("INSERT INTO inbox (body) VALUES (?)", (body,)).lastrowid or 0
+
+    def reply(self, number: int) -> str | None:
+        with _storage_errors(self.path):
+            row = self._database.execute("SELECT reply FROM inbox WHERE number = ?", (number,)).fetchone()
+        return row[0] if row else None
+
+    def requests(self) -> list[Request]:
+        with _storage_errors(self.path):
+            rows = self._database.execute(
+                "SELECT number, body FROM inbox WHERE reply IS NULL ORDER BY number"
+            ).fetchall()
+            return [Request(**json.loads(body) | {"number": number}) for number, body in rows]
+
+    def settle(self, request: Request, why_not: str) -> None:
+        self._replies.append((why_not, request.number))
 
     def close(self) -> None:
         with _storage_errors(self.path):
@@ -224,8 +262,17 @@ class Folder:
         found = (_summary(path) for path in files(self.path)[:most])
         return [one for one in found if one.started]  # a run that was ended before its first event is none
 
+    def summary(self, run: str) -> Summary:
+        return _summary(find(self.path, run))
+
     def is_running(self, run: str) -> bool:
         return being_worked_on(self.path / f"{run}.db")
+
+    def owner(self, run: str) -> int | None:
+        """The process that works on the run; None where none does."""
+        path = self.path / f"{run}.db"
+        noted = _noted(path) if being_worked_on(path) else []
+        return int(noted[2]) if len(noted) == 3 and noted[2].isdigit() else None
 
 
 def find(folder: Path, run: str) -> Path:
@@ -269,7 +316,7 @@ def _summary(path: Path) -> Summary:
 
 def _read(path: Path, database: sqlite3.Connection) -> Summary:
     found = Summary(path.stem, "interrupted")
-    wanted = "('run.started', 'run.resumed', 'run.ended')"
+    wanted = "('run.started', 'run.resumed', 'run.queued', 'run.ended', 'asked', 'answered')"
     for at, type_, text in database.execute(f"SELECT at, type, body FROM event WHERE type IN {wanted} ORDER BY seq"):
         found.take(type_, json.loads(text), at)
     found.tasks = max(0, _count(database, "task.planned") - 1)
@@ -315,11 +362,16 @@ def _lock_file(path: Path) -> Path:
 
 def _last_known(path: Path) -> int:
     """The number of the last event as it was noted beside the database; 0 where it was not."""
+    noted = _noted(path)
+    return int(noted[0]) if len(noted) >= 2 and noted[0] == noted[1] and noted[0].isdigit() else 0
+
+
+def _noted(path: Path) -> list[bytes]:
+    """What is written in the lock file: the number of the last event, twice, and the process that owns the run."""
     try:
-        noted = _lock_file(path).read_bytes().split()
+        return _lock_file(path).read_bytes().split()
     except OSError:
-        return 0
-    return int(noted[0]) if len(noted) == 2 and noted[0] == noted[1] and noted[0].isdigit() else 0
+        return []
 
 
 def _connect(path: Path) -> sqlite3.Connection:

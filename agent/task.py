@@ -140,6 +140,9 @@ class Task:
     verified: bool = False
     worker: str = ""
     blocked: str = ""  # why it is not done
+    by: str = ""  # the person who ended it or had it tried again, where one did
+    hint: str = ""  # that person's, for the next try
+    given_up: int = 0  # attempts that were made before a person had it tried again
     attempts: list[Attempt] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     origin: str = "program"  # where its goal, and what its plan wrote out, came from; see agent/provenance.py
@@ -156,9 +159,25 @@ class Task:
         return sum((attempt.usage + (attempt.reserved or Usage()) for attempt in self.attempts), Usage())
 
 
+def family_of(parent: str, number: int) -> str:
+    """What the ids of the tasks in the plan of a parent's attempt `number` begin with."""
+    return parent if number == 1 else f"{parent}~{number}"
+
+
 def child_id(parent: str, number: int, name: str) -> str:
     """The id in the tree of the task that the plan of a parent's attempt `number` calls `name`."""
-    return f"{parent}.{name}" if number == 1 else f"{parent}~{number}.{name}"
+    return f"{family_of(parent, number)}.{name}"
+
+
+def family(id: str) -> str:
+    """What the ids of the tasks of the same plan, or of the same `each`, begin with."""
+    return id[: max(id.rfind("."), id.rfind("["))]
+
+
+def planned_by(id: str, parent: str) -> int:
+    """The number of the parent's attempt whose plan a task is part of."""
+    number = family(id).removeprefix(parent).removeprefix("~")
+    return int(number) if number else 1
 
 
 def to_json(decision: Decision) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent import events as ev
 from agent.plan import names
-from agent.task import ROOT, Attempt, Check, Share, Task, Usage, child_id
+from agent.task import FINISHED, ROOT, Attempt, Check, Share, Task, Usage, child_id, family, planned_by
 from tools.schema import Mapped, as_text
 
 
@@ -50,6 +50,7 @@ class Tree:
         self.inputs: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
         self.status = "running"
+        self.output = ""  # the file that the answer of a run in the background is written to
         self.blocked = ""
         self.exit_code = 0
         self.started = 0.0
@@ -67,12 +68,19 @@ class Tree:
         """What a task and all below it cost."""
         if task_id in self.accounts:
             return self.accounts[task_id].used
-        total, waiting = Usage(), [task_id] if task_id in self.tasks else []
+        return sum((task.usage for task in self.subtree(task_id)), Usage())
+
+    def subtree(self, task_id: str) -> Iterator[Task]:
+        """A task and all below it."""
+        waiting = [task_id] if task_id in self.tasks else []
         while waiting:
             task = self.tasks[waiting.pop()]
-            total += task.usage
+            yield task
             waiting += task.children
-        return total
+
+    def was_cancelled(self, task: Task) -> bool:
+        """Whether a person cancelled a task, or one below it."""
+        return any(one.status == "cancelled" and one.by for one in self.subtree(task.id))
 
     def ancestors(self, task: Task) -> Iterator[Task]:
         """The tasks above `task`, nearest first."""
@@ -106,7 +114,7 @@ class Tree:
         match event:
             case ev.TaskPlanned():
                 self._planned(event)
-            case ev.RunStarted() | ev.RunResumed() | ev.RunEnded():
+            case ev.RunStarted() | ev.RunResumed() | ev.RunQueued() | ev.RunEnded():
                 self._run(event, at)
             case ev.Asked():
                 self.asked[event.task, event.call] = event
@@ -115,6 +123,8 @@ class Tree:
                 self.asked.pop((event.task, event.call), None)
             case ev.Note():
                 pass
+            case ev.TaskReopened():
+                self._reopened(event)
             case _:
                 self._task(event)
 
@@ -140,8 +150,54 @@ class Tree:
                 for task in self.tasks.values():
                     if task.status in ("paused", "running"):
                         task.status = "pending"
+            case ev.RunQueued():
+                self.settings, self.status, self.ended, self.blocked = event.settings, "queued", None, ""
+                self.output = event.output or self.output
             case ev.RunEnded():
                 self.status, self.blocked, self.exit_code, self.ended = event.status, event.blocked, event.exit_code, at
+
+    def _reopened(self, event: ev.TaskReopened) -> None:
+        task = self.tasks[event.task]
+        task.hint, task.by = event.hint, event.by
+        if task.status in ("failed", "partial"):  # one that was stopped goes on where it was
+            task.given_up = max((attempt.number for attempt in task.attempts), default=0)
+        for opened in self.reopening(task):
+            opened.status, opened.blocked = "pending", ""
+            above = self.tasks.get(opened.parent or "")
+            if above is not None and (attempt := above.attempt(planned_by(opened.id, above.id))):
+                attempt.ended, attempt.verdict = False, ""
+
+    def reopening(self, task: Task) -> list[Task]:
+        """The tasks that are open again once `task` is: those below it that were stopped with it, those that were held
+        up by it, and those above it that had ended, the topmost last.
+        """
+        found = self._stopped_with(task)
+        while True:
+            found += self._held_up_by(task)
+            above = self.tasks.get(task.parent or "")
+            if above is None or (above.status not in FINISHED and above.status != "paused"):
+                return [*found, task]
+            found.append(task)
+            task = above
+
+    def _stopped_with(self, task: Task) -> list[Task]:
+        """The tasks below one that was stopped that had not ended before."""
+        found: list[Task] = []
+        waiting = list(task.children) if task.status in ("cancelled", "paused") else []
+        while waiting:
+            below = self.tasks[waiting.pop()]
+            if below.status == task.status and not below.by:
+                found.append(below)
+                waiting += below.children
+        return found
+
+    def _held_up_by(self, task: Task) -> list[Task]:
+        """The tasks of the same plan that ended without a try, because of this one or of another like it."""
+        beside = self.tasks[task.parent].children if task.parent else ()
+        of_plan = (self.tasks[id] for id in beside if family(id) == family(task.id) and id != task.id)
+        return [
+            one for one in of_plan if one.status in ("failed", "paused", "cancelled") and not (one.attempts or one.by)
+        ]
 
     def _task(self, event: ev.Event) -> None:
         task = self.tasks[event.task]
@@ -170,7 +226,7 @@ class Tree:
                 self._settle(task, attempt, event.usage)
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
-                task.blocked, task.gave = event.blocked, event.origin
+                task.blocked, task.gave, task.by = event.blocked, event.origin, event.by
                 task.result = self._result(task, event)
 
     def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:

@@ -76,6 +76,9 @@ class Lines(Nothing):
                 self._ended(self._tree.tasks[event.task])
             case ev.Note():
                 self._output.say(f"  {clean(event.text)}")
+            case ev.TaskReopened():
+                goal, hint = preview(self._tree.tasks[event.task].goal), f": {event.hint}" if event.hint else ""
+                self._output.say(f"{self._output.mark('pending')} {goal}, once more, by {clean(event.by + hint)}")
             case ev.AttemptStarted() if self._output.verbose:
                 task = self._tree.tasks[event.task]
                 self._output.say(f"{self._output.mark('running')} {preview(task.goal)} [{event.worker}]")
@@ -187,13 +190,22 @@ class Row:
         self.level, self.task, self.text, self.status = level, task, text, status
 
 
+def _ended(tree: Tree) -> Counter[str | None]:
+    """How many of each task's children have ended."""
+    return Counter(task.parent for task in tree.tasks.values() if task.status in FINISHED)
+
+
+def _at_work(tree: Tree) -> Iterator[Task]:
+    return (task for task in tree.tasks.values() if task.status == "running" and task.attempts)
+
+
 class Window:
     """The part of the tree that is worth a look, found without walking the rest of it."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._begun: dict[str, tuple[float, str]] = {}  # tasks at work: since when, and the worker
-        self._ended: Counter[str | None] = Counter(t.parent for t in tree.tasks.values() if t.status in FINISHED)
+        self._begun = {t.id: (time.monotonic(), t.attempts[-1].worker) for t in _at_work(tree)}  # since when, by whom
+        self._ended = _ended(tree)
         self._start = time.monotonic()
 
     def take(self, event: ev.Event) -> None:
@@ -203,6 +215,8 @@ class Window:
             case ev.TaskEnded():
                 self._begun.pop(event.task, None)
                 self._ended[self._tree.tasks[event.task].parent] += event.status != "paused"
+            case ev.TaskReopened():
+                self._ended = _ended(self._tree)
 
     def rows(self, most: int) -> list[Row]:
         """At most `most` rows, the newest work among them whatever is left out."""

@@ -191,7 +191,7 @@ class PlannerWorker:
             tools=run.fitting(task, last.latest) if shown else [],
             may_plan=run.budget.may_plan(task),
             results=last.latest,
-            notes=last.notes,
+            notes=f"{last.notes} A person's hint: {task.hint}".strip() if task.hint else last.notes,
             failure=last.blocked,
             max_tasks=run.budget.limits.width,
             used=len(run.used_tools(task)) if last.latest else 1,

@@ -93,6 +93,8 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         micro_memory_mb = 8
         micro_idle_seconds = 5
         tools = ["more", "/even/more"]
+        jobs.max_running = 3
+        jobs.on_end = "notify 'a run'"
         [prices]
         m = { input = 1, output = 2.5 }
     """)
@@ -104,6 +106,7 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
     assert settings.model_path == str(Path("~/a.gguf").expanduser())
     assert settings.tools == (str(folder / "more"), "/even/more")
     assert settings.prices == {"m": {"input": 1.0, "output": 2.5}}
+    assert (settings.jobs_max_running, settings.jobs_on_end) == (3, ("notify", "a run"))
     assert config.limits(settings) == Limits(1, 2, 3, 4.0, 5, 0, tool_seconds=7.5, cost=1.5, tokens=9000)
     again = load(project, **{n: v for n, v in json.loads(json.dumps(dataclasses.asdict(settings))).items()
                              if n not in ("origins", "warnings")})  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.command import ZOOID, Piped, environment
 from tests.scripted import Reply, Server
 
-COMMANDS = ["run", "resume", "runs", "tree", "log", "tools", "models", "config", "doctor"]
+COMMANDS = ["run", "resume", "jobs", "worker", "runs", "tree", "log", "tools", "models", "config", "doctor"]
 KEY = {"OPENAI_API_KEY": "sk-secret-of-the-test"}
 
 
