@@ -887,8 +887,8 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 _SETTINGS = frozenset(
-    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel max_cost max_tokens "
-    "max_replans tools gpu_layers".split()
+    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel max_cost "
+    "max_tokens max_replans tools gpu_layers".split()
 )
 
 
