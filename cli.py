@@ -65,6 +65,10 @@ Approve = Annotated[
     Literal["ask", "auto", "never"] | None,
     typer.Option(help="For replacing files, the network and programs. ask: without a terminal, the run pauses."),
 ]
+Unsafe = Annotated[
+    bool | None,
+    typer.Option("--unsafe-no-sandbox", help="Where no sandbox works, run code and commands with none. See the docs."),
+]
 MaxDepth = Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels of tasks below the goal.")]
 MaxWidth = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks that one plan may name.")]
 MaxTasks = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks in the whole tree.")]
@@ -138,6 +142,7 @@ def run(
     base_url: BaseUrl = None,
     workspace: Workspace = None,
     approve: Approve = None,
+    unsafe_no_sandbox: Unsafe = None,
     max_depth: MaxDepth = None,
     max_width: MaxWidth = None,
     max_tasks: MaxTasks = None,
@@ -194,6 +199,7 @@ def resume(
     model: Model = None,
     base_url: BaseUrl = None,
     approve: Approve = None,
+    unsafe_no_sandbox: Unsafe = None,
     max_depth: MaxDepth = None,
     max_width: MaxWidth = None,
     max_tasks: MaxTasks = None,
@@ -523,6 +529,7 @@ def tools_call(
     given: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Arguments, as text or JSON.")] = None,
     workspace: Workspace = None,
     tools: Tools = None,
+    unsafe_no_sandbox: Unsafe = None,
     json: Json = False,
 ) -> None:
     """Call a tool. What is piped in is the one text that is missing.
@@ -887,8 +894,8 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 _SETTINGS = frozenset(
-    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel max_cost "
-    "max_tokens max_replans tools gpu_layers".split()
+    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel tools".split()
+    + ["gpu_layers", "unsafe_no_sandbox"]
 )
 
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
-_OF_THIS_MACHINE = {"prices", "micro_memory_mb", "micro_idle_seconds", "jobs_max_running", "jobs_on_end"}
+_OF_THIS_MACHINE = frozenset(
+    "prices micro_memory_mb micro_idle_seconds jobs_max_running jobs_on_end private_hosts unsafe_no_sandbox".split()
+)
 _KEPT = _SETTINGS - _OF_THIS_MACHINE  # what a run remembers
 
 
@@ -146,11 +148,22 @@ def registry(at: Setup) -> Registry:
     settings = at.settings
     room, idle = settings.micro_memory_mb * 2**20, settings.micro_idle_seconds
     micro_tool.configure(gpu_layers=settings.gpu_layers, budget=room, idle=idle)
+    _confine(at)
     found = Registry()
     found.add(built_in())
     found.add(tool for tool in _shipped() if found.get(tool.name) is None)
     found.add(discover(config.plugin_folders(settings, at.root), seconds=settings.tool_seconds))
     return found
+
+
+def _confine(at: Setup) -> None:
+    """Tell the tools that run code, and the one that fetches pages, what these settings leave them."""
+    from tools import web
+    from tools.sandbox import findings, full
+
+    web.allow_private(at.settings.private_hosts)
+    findings.allow_unsafe(at.settings.unsafe_no_sandbox)
+    full.protect([folder.path for folder in config.plugin_folders(at.settings, at.root)])
 
 
 def _shipped() -> Iterator[Tool | Broken]:

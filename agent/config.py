@@ -56,6 +56,8 @@ class Settings:
     jobs_max_running: int = 4  # runs in the background that are at work at once; the others queue
     jobs_on_end: tuple[str, ...] = ()  # a command to call when one ends or asks, or `desktop`
     tools: tuple[str, ...] = ()  # more folders of plugins
+    private_hosts: tuple[str, ...] = ()  # that pages are fetched from although their addresses are not public
+    unsafe_no_sandbox: bool = False  # where no sandbox works, code and commands run without one
     prices: dict[str, dict[str, float]] = field(default_factory=dict)  # $ per 1M tokens: {model: {input, output}}
     origins: dict[str, str] = field(default_factory=dict, compare=False)  # where each of the above came from
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -186,6 +188,20 @@ def _command(value: Any) -> tuple[str, ...]:
     raise ValueError('a command, as a text or as the list of its words, or "desktop"')
 
 
+def _hosts(value: Any) -> tuple[str, ...]:
+    given = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(given, (list, tuple)) and all(isinstance(one, str) and one.strip() for one in given):
+        return tuple(one.strip() for one in given)
+    raise ValueError("a list of hosts, each a name or an address, with :port where only that is meant")
+
+
+def _yes_or_no(value: Any) -> bool:
+    said = {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
+    if said is None:
+        raise ValueError("true or false")
+    return said
+
+
 def _prices(value: Any) -> dict[str, dict[str, float]]:
     def is_price(price: Any) -> bool:
         return isinstance(price, (int, float)) and not isinstance(price, bool) and 0 <= price < 1e9
@@ -240,6 +256,8 @@ _KINDS: dict[str, _Kind] = {
     "jobs_max_running": _Kind(_whole(1), _more),
     "jobs_on_end": _Kind(_command, _always),
     "tools": _Kind(_folders, is_path=True),
+    "private_hosts": _Kind(_hosts, _always),
+    "unsafe_no_sandbox": _Kind(_yes_or_no, _always),
     "prices": _Kind(_prices),
 }
 

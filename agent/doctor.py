@@ -43,6 +43,7 @@ def examine(root: Path, state: Path, registry: Callable[[], Registry], model: st
     yield from _tools(registry)
     yield _llama()
     yield from _micro()
+    yield from _sandboxes()
     yield _key()
     yield _openai()
     yield _tiktoken(model)
@@ -107,6 +108,20 @@ def _micro() -> Iterator[Finding]:
         yield Finding("micro-models", "failed", "; ".join(bad))
     else:
         yield Finding("micro-models", "done", f"{counted(len(folders), 'model')} loaded and asked")
+
+
+def _sandboxes() -> Iterator[Finding]:
+    """Attacks each tier; what lets an attack through is not used by the runs that follow."""
+    from tools.sandbox import findings
+
+    pure, *containers = findings.examine()
+    yield Finding("sandbox pure", "done" if pure.holds else "failed", pure.text)
+    used = next((each for each in containers if each.holds), None)
+    for each in containers:
+        text = f"{each.text}; it is used for code and commands" if each is used else each.text
+        yield Finding(f"sandbox {each.kind}", "done" if each.holds else "warn", text)
+    if used is None:
+        yield Finding("sandbox", "warn", f"none holds here; code and commands are refused without {findings.UNSAFE}")
 
 
 def _key() -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tools import schema, workspace
@@ -14,7 +14,7 @@ from tools.schema import Schema
 
 Kind = Literal["code", "micro", "component", "mcp"]
 
-BUILT_IN = ("files", "text", "numbers", "units", "dates", "data", "compare")
+BUILT_IN = ("files", "text", "numbers", "units", "dates", "data", "compare", "programs", "web")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +26,9 @@ class Tool:
     source: str
     run: Callable[[dict[str, Any]], Any]
     done: Callable[[dict[str, Any]], bool] | None = None  # whether its effect is there already
+    effect_of: Callable[[dict[str, Any]], Effect] | None = (
+        None  # of these arguments, where that may be less than its own
+    )
 
     @property
     def name(self) -> str:
@@ -68,6 +71,12 @@ class Tool:
         for path in self.paths(fitted):
             workspace.inside(path)
         return fitted
+
+    def for_call(self, args: dict[str, Any]) -> Tool:
+        """The tool as it is with these arguments: its effect is that of this call."""
+        if self.effect_of is None or (effect := self.effect_of(args)) == self.effect:
+            return self
+        return replace(self, about=replace(self.about, effect=effect))
 
     def paths(self, args: dict[str, Any]) -> list[str]:
         """The paths among its arguments, those in lists too."""
@@ -134,6 +143,7 @@ def from_function(function: Callable[..., Any], source: str) -> Tool:
         source,
         lambda args: invoke(function, args),
         (lambda args: bool(invoke(done, args))) if done else None,
+        getattr(function, "effect_of", None),
     )
 
 

@@ -93,6 +93,8 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         micro_memory_mb = 8
         micro_idle_seconds = 5
         tools = ["more", "/even/more"]
+        private_hosts = ["intranet", "10.0.0.7:8080"]
+        unsafe_no_sandbox = true
         jobs.max_running = 3
         jobs.on_end = "notify 'a run'"
         [prices]
