@@ -822,8 +822,8 @@ asyncio.run(f())
     "a file that is written": "open(OUTSIDE + '/gadget', 'w').write('x')\nprint('escaped')",
     "a signal": "import os\nos.kill(VICTIM, 0)\nprint('escaped')",
     "time": "while True:\n    pass",
-    "memory": "x = [0] * 10**8\ny = list(x)\nprint('escaped')",
-    "memory in small pieces": "x = []\nwhile len(x) < 300:\n    x.append('a' * 10**6 + str(len(x)))\nprint('escaped')",
+    "memory": "x = [0] * 2 * 10**7\ny = list(x)\nprint('escaped')",
+    "memory in small pieces": "x = []\nwhile len(x) < 200:\n    x.append('a' * 10**6 + str(len(x)))\nprint('escaped')",
     "output": "for _ in range(3000):\n    print('x' * 1000)\nprint('escaped')",
     "calls without end": """
 import sys
