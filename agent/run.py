@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from agent import events as ev
-from agent import plan, policy, provenance
+from agent import plan, policy, progress, provenance
 from agent.archive import Store
 from agent.budget import Budget, Limits
 from agent.control import Control
 from agent.errors import Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
 from agent.policy import Approve, Verdict
+from agent.progress import Finished, Progress
 from agent.router import Router
 from agent.routes import Routes
 from agent.solve import solve
-from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, child_id, planned
+from agent.task import FINISHED, ROOT, Plan, PlannedTask, Task, child_id, planned, planned_by
 from agent.tree import Tree, labels_of
 from agent.workers import Outcome, rest
 from tools import workspace
@@ -75,6 +76,9 @@ class Run:
         self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()
+        self.progress = Progress()
+        self.progress.take(task for task in self.tree.tasks.values() if task.status in FINISHED)
+        self._finished: dict[tuple[str, int], dict[str, Finished]] = {}  # see `recall`
 
     @cached_property
     def _ranked(self) -> Callable[[str], list[Tool]]:
@@ -119,7 +123,20 @@ class Run:
             origin = provenance.of_outcome(self.tree, task, value, status == "done", self.tools)
             ended = ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels, origin)
             self.emit(ended, commit=True)
+            self.progress.take([task])
         return task
+
+    def recall(self, planned_: Task, tasks: Iterable[Task]) -> None:
+        """Give tasks of a plan (its own, or the items of one) the results that a failed plan before it came to."""
+        parent = self.tree.tasks[planned_.parent or ROOT]
+        number = planned_by(planned_.id, parent.id)
+        if (parent.id, number) not in self._finished:
+            self._finished[parent.id, number] = progress.finished(self.tree, self.tools, parent, number)
+        if found := self._finished[parent.id, number]:
+            for task in tasks:
+                earlier = found.get(progress.key(task)) if task.status not in FINISHED else None
+                if earlier and (earlier.for_good or earlier.changes == self.tree.changes):
+                    self.emit(progress.ended_like(task, earlier.task), commit=True)
 
     def cut_short(self, task: Task, why: str) -> Task:
         """End a task where it stands, with what there is of its result, and with it all that was begun below it."""

@@ -48,7 +48,8 @@ async def work_on(run: Run, task: Task) -> Outcome:
 
 async def persist(run: Run, task: Task, worker: Worker, best: Outcome) -> Outcome:
     """Let one worker go on for as long as it looks at results or mends its plan."""
-    last = Outcome(blocked=best.blocked if best.worker and not best.declined else "")
+    told = best.blocked if best.worker and not best.declined else ""
+    last = Outcome(blocked=told, scope=best.scope, latest=best.latest)
     for _ in range(run.budget.limits.looks):
         last = await attempt(run, task, worker, last)
         best = last if last.waits else max(best, last, key=_rank)
@@ -165,10 +166,13 @@ async def _bind_and_solve(run: Run, planned: PlannedTask, child: Task, scope: di
         return
     try:
         run.bind(child, planned, scope)
+        run.recall(child, [child])
+        run.progress.check(child)
     except (UnsoundPlan, ToolError) as error:
         run.end(child, Outcome(blocked=str(error)))
         return
-    await solve_child(run, child, awaited)
+    if child.status not in FINISHED:
+        await solve_child(run, child, awaited)
 
 
 async def solve_child(run: Run, child: Task, awaited: bool = False) -> None:
@@ -180,6 +184,7 @@ async def solve_child(run: Run, child: Task, awaited: bool = False) -> None:
 async def solve_each(run: Run, task: Task) -> Outcome:
     """One task an item of the list, in parallel; the results in the order of the items."""
     children = run.join_each(task)
+    run.recall(task, children)
     async with together(run, children):
         await _in_window(run, task, children)
     held = [child for child in children if child.status != "done"]

@@ -119,6 +119,7 @@ class Attempt:
     ended: bool = False
     call: str = ""  # hash of the exact call, where it has an effect
     before: dict[str, str] = field(default_factory=dict)
+    changes: int = 0  # that the run had made when this ended
 
 
 @dataclass(slots=True)

@@ -56,6 +56,7 @@ class Tree:
         self.started = 0.0
         self.ended: float | None = None
         self.tasks: dict[str, Task] = {}
+        self.changes = 0  # calls that may have changed something
         self.accounts: dict[str, Account] = {}  # by task: the goal's own, and those with a share of the budget
         self.asked: dict[tuple[str, str], ev.Asked] = {}  # by task and call, while nobody has answered
         self.answers: dict[tuple[str, str], ev.Answered] = {}
@@ -210,6 +211,7 @@ class Tree:
                 task.status = "running"
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.call, attempt.before = event.call, event.before
+                self.changes += event.effect not in ("none", "read")
                 self.answers.pop((event.task, f"again:{event.call}"), None)  # a word to do it again holds once
             case ev.AttemptReserved():
                 attempt = self._attempt(task, event.number, event.worker)
@@ -222,7 +224,7 @@ class Tree:
                 self._settle(task, attempt, event.usage)
             case ev.AttemptEnded():
                 attempt = self._attempt(task, event.number)
-                attempt.verdict, attempt.ended = event.verdict, True
+                attempt.verdict, attempt.ended, attempt.changes = event.verdict, True, self.changes
                 self._settle(task, attempt, event.usage)
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]

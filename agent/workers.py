@@ -191,7 +191,7 @@ class PlannerWorker:
             inputs=task.inputs,
             tools=run.fitting(task, last.latest) if shown else [],
             may_plan=run.budget.may_plan(task),
-            results=last.latest,
+            results=last.scope if last.blocked else last.latest,
             notes=f"{last.notes} A person's hint: {task.hint}".strip() if task.hint else last.notes,
             failure=last.blocked,
             max_tasks=run.budget.limits.width,
