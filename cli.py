@@ -894,8 +894,8 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 _SETTINGS = frozenset(
-    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel tools".split()
-    + ["gpu_layers", "unsafe_no_sandbox"]
+    "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel max_cost "
+    "max_tokens max_replans tools gpu_layers unsafe_no_sandbox".split()
 )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
 import shlex
+import signal
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
@@ -99,6 +102,7 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=redact.environment(),
+            start_new_session=True,
         )
     except (OSError, ValueError) as error:
         return f"the check's command {command!r} could not be run: {error}"
@@ -107,9 +111,9 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
     except TimeoutError:
         return f"the check's command {command!r} did not end within {_SECONDS} seconds"
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and left nothing behind
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
     last = output.decode(errors="replace").strip()[-200:]
     return "" if process.returncode == 0 else f"{command!r} ended with {process.returncode}: {last}"
 

@@ -34,10 +34,10 @@ def as_record(tree: Tree, seq: int, at: float, event: ev.Event) -> dict[str, Any
     parent = task.parent if task else None
     record: dict[str, Any] = {"v": ev.VERSION, "seq": seq, "run": tree.run, "task": event.task, "parent": parent}
     record |= {"type": event.type, "at": at} | event.body()
-    if isinstance(event, ev.AttemptDecided | ev.AttemptEnded) and event.usage is not None:
+    if isinstance(event, ev.AttemptReserved | ev.AttemptDecided | ev.AttemptEnded) and event.usage is not None:
         record["usage"] = asdict(event.usage)
     if isinstance(event, ev.RunEnded) and tree.root is not None:
-        record |= {"answer": tree.root.result, "verified": tree.root.verified, "usage": asdict(tree.usage())}
+        record |= {"answer": tree.answer, "verified": tree.root.verified, "usage": asdict(tree.usage())}
         record["origin"] = provenance.worst(tree.root.gave)
     return record
 
@@ -184,6 +184,18 @@ def waiting(tree: Tree) -> list[ev.Asked]:
     """What a person is asked for, by tasks that are still held up by it: of each what it asked last."""
     latest = {asked.task: asked for asked in tree.asked.values()}
     return [asked for task, asked in latest.items() if tree.tasks[task].status == "paused"]
+
+
+def open_tasks(tree: Tree) -> list[Task]:
+    """The tasks of the latest plans that are not done, the nearest to the goal first, without those above them."""
+    waiting, found = [tree.root] if tree.root else [], []
+    while waiting:
+        task = waiting.pop(0)
+        below = [child for child in tree.latest(task) if child.status not in ("done", "cancelled")]
+        waiting += below
+        if not below and task.status != "done" and task.parent is not None:
+            found.append(task)
+    return found
 
 
 # -- a log

@@ -15,7 +15,7 @@ from typing import Any
 from agent import events as ev
 from agent import report, signals, view
 from agent.errors import PersonError, UsageError
-from agent.output import Output, clean, spent
+from agent.output import Output, clean, counted, spent
 from agent.output import preview as preview_of
 from agent.run import Run
 from agent.task import ROOT, Answer, Decision, Plan, PlannedTask, Question, Usage, to_json
@@ -100,8 +100,7 @@ async def _until_it_rests(run: Run, watcher: view.View, output: Output) -> tuple
 
 def show(tree: Tree, output: Output, file: Path | None, code: int, failure: str, took: float) -> int:
     """Say what came of a run: the answer on standard output, all else beside it."""
-    root = tree.root
-    value = root.result if root else None
+    value = tree.answer
     if file is not None and code == 0:
         _write(file, as_text(value))
     elif not output.json and code != 4:  # what a paused run has so far is no answer yet
@@ -124,7 +123,7 @@ def _why(tree: Tree, code: int, failure: str) -> list[str]:
     if tree.status == "cancelled":
         return [f"zooid: {blocked}", f"  undo that with: zooid jobs retry {id}"]
     if code in _RESUMABLE or code > 128:
-        return [f"zooid: {blocked}", _go_on(id)]
+        return [f"zooid: {blocked}", *_missing(tree), _go_on(id)]
     return [f"zooid: the goal is not met: {blocked}"]
 
 
@@ -140,6 +139,16 @@ def _asks(tree: Tree) -> list[str]:
             way = f'zooid resume {id} --answer "…"'
         lines.append(f"  go on with: {way}")
     return lines or [f"zooid: paused: {clean(tree.blocked)}", _go_on(id)]
+
+
+def _missing(tree: Tree, most: int = 5) -> list[str]:
+    """What the answer so far is without: the tasks that were to be done, the nearest to the goal first."""
+    open_ = report.open_tasks(tree)
+    if tree.answer is None or not open_:
+        return []
+    more = f" and {counted(len(open_) - most, 'more task')}" if len(open_) > most else ""
+    named = "; ".join(preview_of(task.goal, 60) for task in open_[:most])
+    return [f"  the answer is not whole; not done: {named}{more}"]
 
 
 def _go_on(id: str) -> str:

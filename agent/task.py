@@ -154,6 +154,11 @@ class Task:
         """The attempt of that number, where one has begun."""
         return next((attempt for attempt in self.attempts if attempt.number == number), None)
 
+    def latest_plan(self) -> Attempt | None:
+        """The attempt that planned last."""
+        plans = (a for a in reversed(self.attempts) if a.decision and a.decision["kind"] == "plan")
+        return next(plans, None)
+
     @property
     def usage(self) -> Usage:
         """What this task cost by itself, every attempt counted, and what is not settled by what was reserved for it."""

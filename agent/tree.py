@@ -65,6 +65,13 @@ class Tree:
     def root(self) -> Task | None:
         return self.tasks.get(ROOT)
 
+    @property
+    def answer(self) -> Any:
+        """The goal's result; of a run that a limit or its server stopped, what there is of it."""
+        if self.root is None or self.status != "stopped":
+            return self.root and self.root.result
+        return self.so_far(self.root)
+
     def usage(self, task_id: str = ROOT) -> Usage:
         """What a task and all below it cost."""
         if task_id in self.accounts:
@@ -98,15 +105,19 @@ class Tree:
                 yield self.tasks[id], account
             id = self.tasks[id].parent
 
+    def latest(self, task: Task) -> list[Task]:
+        """The tasks of a task's latest plan, or of its items."""
+        number = plan.number if (plan := task.latest_plan()) else 0
+        return [self.tasks[id] for id in task.children if not number or id.startswith(child_id(task.id, number, ""))]
+
     def so_far(self, task: Task) -> Any:
         """What there is of a task's result: of its latest plan what the answer would have used, or else the last."""
         if task.result is not None or not task.children:
             return task.result
-        plan = next((a for a in reversed(task.attempts) if a.decision and a.decision["kind"] == "plan"), None)
-        number, answer = (plan.number, plan.decision["answer"]) if plan and plan.decision else (0, None)
-        below = [self.tasks[id] for id in task.children if not plan or id.startswith(child_id(task.id, number, ""))]
-        parts = {child.id: value for child in below if (value := self.so_far(child)) is not None}
-        wanted = {child_id(task.id, number, name) for name in names(answer or "")} if plan else parts.keys()
+        parts = {child.id: value for child in self.latest(task) if (value := self.so_far(child)) is not None}
+        wanted = set(parts)
+        if (plan := task.latest_plan()) and plan.decision:
+            wanted = {child_id(task.id, plan.number, name) for name in names(plan.decision["answer"] or "")}
         shown = [id for id in parts if id in wanted] or list(parts)[-1:]
         return "\n".join(f"{self.tasks[id].goal}: {as_text(parts[id])}" for id in shown) or None
 

@@ -20,7 +20,7 @@ from agent.errors import ConfigError
 from agent.planners import Ask, Planner
 from agent.task import FINISHED, Answer, Decision, Status, Task, Usage
 from agent.task import to_json as decision_json
-from tools import schema
+from tools import schema, stop
 from tools.errors import ToolError
 from tools.registry import Tool
 
@@ -218,12 +218,14 @@ def _said(error: BaseException) -> str:
 async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
     """Run a blocking call beside the loop.
 
-    The thread is a daemon: one that hangs past its deadline is left behind, and does not keep the program alive. One
-    that has ended its call takes the next: starting a thread costs more than most calls do.
+    A call that nobody waits for any more is ended by whatever way it has (`tools.stop`). The thread is a daemon: one
+    that hangs past its deadline is left behind, and does not keep the program alive. One that has ended its call takes
+    the next: starting a thread costs more than most calls do.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
+    context, ending = contextvars.copy_context(), stop.Stop()
+    context.run(stop.current.set, ending)
 
     def settle(value: Any, error: BaseException | None) -> None:
         if not future.done():
@@ -244,7 +246,11 @@ async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
     try:
         return await asyncio.wait_for(future, seconds)
     except TimeoutError:
+        ending.now()
         raise ToolError(f"{name} did not end within {time.monotonic() - started:.0f} seconds") from None
+    except asyncio.CancelledError:
+        ending.now()
+        raise
 
 
 _Work = Callable[[], Callable[[], Any]]  # does the call; what it returns tells whoever waits for it

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import threading
 import time
@@ -32,7 +33,7 @@ class Reply:
     error: Any = None  # the `error` of a body that is no completion
     body: str | None = None  # the whole body, as it is
     cut: bool = False  # the connection ends in the middle of the body
-    hang: bool = False  # it never answers
+    hang: bool = False  # it never answers; once the client has gone, the server's `left` counts it
     usage: bool = True
     billed: tuple[int, int] | None = None  # tokens in and out that the server says it took
     finish: str = "stop"
@@ -62,6 +63,7 @@ class Server:
         self.requests: list[dict[str, Any]] = []
         self.served: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.left = 0  # requests whose client went away before they were answered
         self.at_once = 0  # the most requests that were in work at the same time
         self._in_work = 0
         self._lock = threading.Lock()
@@ -113,8 +115,14 @@ class Server:
             with self._lock:
                 self._in_work -= 1
 
-    def wait(self, reply: Reply) -> None:
-        self._ended.wait(60.0 if reply.hang else reply.delay or self._delay)
+    def wait(self, reply: Reply, client: socket.socket) -> None:
+        """Until the reply is due; one that hangs, until its client has gone."""
+        if not reply.hang:
+            self._ended.wait(reply.delay or self._delay)
+        while reply.hang and not self._ended.is_set():
+            if select.select([client], [], [], 0.02)[0] and not client.recv(1, socket.MSG_PEEK):
+                self.left += 1
+                return
 
 
 class _Http(ThreadingHTTPServer):
@@ -135,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.scripted.keys.append(self.headers.get("Authorization", "").removeprefix("Bearer "))
         with self.scripted.working():
             reply = self.scripted.reply_to(body)
-            self.scripted.wait(reply)
+            self.scripted.wait(reply, self.connection)
         if not reply.hang:
             self._send(reply, body)
 

@@ -27,7 +27,7 @@ from queue import SimpleQueue
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from tools import redact, workspace
+from tools import redact, stop, workspace
 from tools.errors import ToolError
 from tools.function import Description, Param, describe, invoke
 
@@ -152,7 +152,8 @@ class Host:
         process = None
         try:
             process = self._take(deadline)
-            answer = process.ask({**request, "seconds": seconds}, deadline)
+            with stop.by(process.stop):
+                answer = process.ask({**request, "seconds": seconds}, deadline)
         except _Ended as ended:
             raise ToolError(f"{name} {ended}") from None
         finally:
@@ -312,7 +313,7 @@ class _Process:
         if code >= 0:
             return f"ended its process (exit code {code})"
         if not self.sound:
-            return "was stopped: zooid is ending"
+            return "was stopped"
         return f"crashed: its process was ended by {_signal_name(-code)}"
 
     def stop(self) -> None:

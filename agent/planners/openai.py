@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import functools
 import json
 import os
 import random
@@ -95,7 +96,7 @@ class OpenAIPlanner:
         redact.know(self._key)
         self._timeout, self._retries, self._deadline, self._backoff = timeout, max_retries, deadline, backoff
         self._context, self._max_tokens = context_tokens, max_tokens
-        self._price = prices.of(model, own_prices)
+        self._own_prices = own_prices
         self._way = 0  # of WAYS; only ever goes down, and stays for the planner's life
         self._client: Any = None
 
@@ -357,6 +358,10 @@ class OpenAIPlanner:
         )
 
     # -- what it cost, and what may be said
+
+    @functools.cached_property
+    def _price(self) -> prices.Price | None:
+        return prices.of(self.model, self._base_url, self._own_prices)
 
     def _sent(self, body: dict[str, Any]) -> int:
         """The tokens of a request as they are counted here, schema and all."""

@@ -92,6 +92,12 @@ class Asker:
                 finished.append(request)
         return finished
 
+    def drop(self, request: Request) -> None:
+        """Takes out what is left of a request."""
+        for lane in [lane for lane, owner in self._owner.items() if owner is request]:
+            del self._owner[lane]
+            self.decoder.drop(lane)
+
     @property
     def busy(self) -> bool:
         return bool(self._owner)

@@ -80,6 +80,13 @@ class Decoder:
         """Queues a text; its prompt and answer must fit `session.longest`."""
         self.waiting.append(lane)
 
+    def drop(self, lane: Lane) -> None:
+        """Takes a text out, between two passes."""
+        if lane in self.active:
+            self._leave(lane)
+        else:
+            self.waiting.remove(lane)
+
     def step(self) -> list[Lane]:
         """One pass; gives the lanes that came to their end in it."""
         self._admit()

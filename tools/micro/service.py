@@ -191,6 +191,7 @@ class Service:
         number = client.socket.fileno()
         if self._clients.pop(number, None) is not None:
             self._poll.unregister(number)
+            self._give_up([request for request, (asker, _) in self._running.items() if asker is client])
             client.socket.close()
             self._used = time.monotonic()
 
@@ -232,7 +233,9 @@ class Service:
 
     def _begin(self, client: _Client, number: int, what: str, given: list[Any]) -> None:
         try:
-            if what == "retire":
+            if what == "drop":
+                self._give_up([request for request, whose in self._running.items() if whose == (client, number)])
+            elif what == "retire":
                 self._sent_away.append((client, number, bool(*given)))
             elif what == "ask":
                 self._ask(client, number, *given)
@@ -245,6 +248,14 @@ class Service:
                 self._loaded = None
                 if self._listener is not None:
                     self._leave()
+
+    def _give_up(self, requests: Sequence[Request]) -> None:
+        """Stops requests that nobody waits for any more; the others of their batches go on."""
+        for request in requests:
+            assert self._asker is not None
+            self._asker.drop(request)
+            client, number = self._running.pop(request)
+            self._send(client, wire.frame({"id": number} | wire.from_error(ToolError("the call was given up"))))
 
     def _answer(self, client: _Client, number: int, value: Any) -> None:
         self._send(client, wire.frame({"id": number, "ok": value}))

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import redact
+from tools import redact, stop
 from tools.errors import ToolError
 from tools.micro import wire
 from tools.micro.asker import Answer, Row
@@ -159,7 +159,8 @@ class Worker:
             self._waiting[number] = mine
         try:
             self._send(wire.frame([number, what, *given]))
-            answer = self._await(mine, deadline)
+            with stop.by(lambda: self._send(wire.frame([number, "drop"]))):
+                answer = self._await(mine, deadline)
         finally:
             with self._state:
                 self._waiting.pop(number, None)
