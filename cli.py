@@ -470,21 +470,27 @@ def jobs_work(
 
 @app.command()
 def worker(
+    tools: Tools = None,
+    max_parallel: MaxParallel = None,
     unit: Annotated[bool, typer.Option("--print-unit", help="Print a systemd user unit, and do nothing.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Work through the queued runs for as long as this lives, as a service.
 
+    With a database that machines share, it takes tasks of any run of any machine, as many at a time as --max-parallel.
+
     \b
     Examples:
       zooid worker
       zooid worker --print-unit > ~/.config/systemd/user/zooid.service
+      ZOOID_DATABASE=postgresql://db.example.org/zooid zooid worker --max-parallel 16
     """
+    flags = _given({"tools": tools, "max_parallel": max_parallel})
     from agent import assemble, background
 
     out = _output(json, quiet)
-    return background.print_unit(out) if unit else background.serve(assemble.jobs(), out)
+    return background.print_unit(out) if unit else assemble.serve(flags, out)
 
 
 # -- tools

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from agent.events import Event
 from agent.task import Usage
@@ -22,18 +22,11 @@ class Request:
     number: int = 0  # in its run; given when it is posted
 
 
-class Store(Protocol):
-    """The record of one run. `append` buffers; `commit` keeps all that was appended, at once."""
+class Log(Protocol):
+    """What happens is written here. `append` buffers; `commit` keeps all that was appended, at once."""
 
     @property
     def run(self) -> str: ...
-
-    def own(self, lock: int | None = None) -> None:
-        """Become the only writer; raises UsageError while somebody else is.
-
-        `lock` is what a process that owned it on this machine handed over.
-        """
-        ...
 
     def now(self) -> float:
         """Seconds since the epoch, by the clock that the record goes by."""
@@ -43,9 +36,12 @@ class Store(Protocol):
 
     def commit(self) -> None: ...
 
-    def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
-        """The committed events past number `after`, in order."""
-        ...
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Inbox(Protocol):
+    """Where a person leaves requests to the process that works on a run."""
 
     def post(self, request: Request) -> int:
         """Leave a request to the owner, now or later; its number. Whoever can open a run may do it."""
@@ -63,7 +59,20 @@ class Store(Protocol):
         """Reply to a request, as part of the next commit."""
         ...
 
-    def close(self) -> None: ...
+
+class Store(Log, Inbox, Protocol):
+    """The record of one run."""
+
+    def own(self, lock: int | None = None) -> None:
+        """Become the only writer; raises UsageError while somebody else is.
+
+        `lock` is what a process that owned it on this machine handed over.
+        """
+        ...
+
+    def rows(self, after: int = 0) -> Iterator[tuple[int, float, Event]]:
+        """The committed events past number `after`, in order."""
+        ...
 
 
 class Archive(Protocol):

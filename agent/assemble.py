@@ -18,7 +18,7 @@ from agent.archive import Archive, Store
 from agent.errors import ConfigError, Declined, NotFound, UnsoundPlan, UsageError
 from agent.planners import Ask, Planner
 from agent.routes import Routes
-from agent.run import SHOWN_TOOLS, Run
+from agent.run import SHOWN_TOOLS, Rank, Run, ranking
 from agent.session import Preview, Sitting, give
 from agent.store import Folder
 from agent.task import ROOT, Plan, PlannedTask, Task, Usage
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     from agent.doctor import Finding
     from agent.forging import Places
     from agent.jobs import Jobs
+    from agent.output import Output
+    from agent.postgres.shared import SharedRun
+    from agent.postgres.zone import Zone
 
 _DEFAULT_MODEL = "gpt-5-mini"
 _SETTINGS = frozenset(one.name for one in fields(config.Settings)) - {"origins", "warnings"}
 _OF_THIS_MACHINE = frozenset(
-    "prices micro_memory_mb micro_idle_seconds jobs_max_running jobs_on_end private_hosts unsafe_no_sandbox".split()
+    "database prices micro_memory_mb micro_idle_seconds jobs_max_running jobs_on_end private_hosts "
+    "unsafe_no_sandbox".split()
 )
 _KEPT = _SETTINGS - _OF_THIS_MACHINE  # what a run remembers
 
@@ -52,7 +56,13 @@ class Setup:
 
 def archive() -> Archive:
     """Where runs are kept."""
-    return Folder(config.paths().runs)
+    url = config.database()
+    if not url:
+        return Folder(config.paths().runs)
+    from agent.postgres.archive import PostgresArchive
+    from agent.postgres.database import Database
+
+    return PostgresArchive(Database(url))
 
 
 def state_folder() -> Path:
@@ -274,10 +284,60 @@ def in_background(sitting: Sitting) -> dict[str, Any]:
     return opening.settings | {"planner": names}
 
 
-def _run(tree: Tree, store: Store, tools: Registry, asked: Sequence[Planner], at: Setup) -> Run:
+def _run(tree: Tree, store: Store, tools: Registry, asked: Sequence[Planner], at: Setup) -> Run | SharedRun:
     known = routes()
     limits, approve = config.limits(at.settings), _approve(at)
+    if config.database():
+        from agent.postgres.shared import share
+
+        rank = ranking(tools, known)
+
+        def prepare(tree: Tree, zone: Zone) -> Run:
+            return Run(tree, zone, tools, asked, limits, approve, routes=known, others=zone, rank=rank)
+
+        return share(store, tree, asked, prepare, limits.parallel, known)
     return Run(tree, store, tools, asked, limits, approve, listeners=[known.listener(tree)], routes=known)
+
+
+def serve(flags: Mapping[str, Any], output: Output) -> int:
+    """Be a worker: of the queue of this machine, or of the database that machines share."""
+    url = config.database()
+    if not url:
+        from agent import background
+
+        return background.serve(jobs(), output)
+    from agent.postgres.database import Database
+    from agent.postgres.service import serve
+    from agent.postgres.site import Site
+    from agent.postgres.zone import ANYBODY, tool_queue
+
+    at, parts = setup(flags), _Parts(flags)
+    special = [tool_queue(tool.name, tool.version) for tool in registry(at) if tool.version]
+    return serve(Site(Database(url), [ANYBODY, *special], at.settings.max_parallel, parts.run), output)
+
+
+class _Parts:
+    """What runs are made of that were begun elsewhere: tools and planners, made once for the same settings."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self._flags, self._known = flags, routes()
+        self._made: dict[str, tuple[Setup, Registry, list[Planner], Rank]] = {}
+
+    def run(self, tree: Tree, zone: Zone) -> Run:
+        """The run of a handed-over task, under the settings that it was started with."""
+        at, tools, asked, rank = self._of(tree)
+        limits = config.limits(at.settings)
+        return Run(tree, zone, tools, asked, limits, _approve(at), routes=self._known, others=zone, rank=rank)
+
+    def _of(self, tree: Tree) -> tuple[Setup, Registry, list[Planner], Rank]:
+        key = repr([tree.workspace, tree.settings])
+        if key not in self._made:
+            known = {name: value for name, value in tree.settings.items() if name in _SETTINGS}
+            at = setup({**known, **self._flags, "workspace": tree.workspace})
+            tools = registry(at)
+            self._made[key] = at, tools, planners(at.settings, tools), ranking(tools, self._known)
+        workspace.enter(Path(tree.workspace))
+        return self._made[key]
 
 
 def _approve(at: Setup) -> Any:

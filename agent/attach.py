@@ -55,7 +55,7 @@ class Onlooker:
             self._listeners.append(stream(self.output, self.tree))
         at_terminal = sys.stdin is not None and sys.stdin.isatty() and self.output.stderr.isatty()
         self._person = view.AtTerminal(self.output, self._view) if at_terminal and not self.output.json else None
-        self._last = sum(1 for _ in self.store.rows())
+        self._last = max((seq for seq, _, _ in self.store.rows()), default=0)
         self.store.post(Request("watch"))
 
     async def look(self) -> bool:

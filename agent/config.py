@@ -58,6 +58,7 @@ class Settings:
     tools: tuple[str, ...] = ()  # more folders of plugins
     private_hosts: tuple[str, ...] = ()  # that pages are fetched from although their addresses are not public
     unsafe_no_sandbox: bool = False  # where no sandbox works, code and commands run without one
+    database: str | None = None  # a PostgreSQL URL, where machines are to share runs; without it they are files here
     prices: dict[str, dict[str, float]] = field(default_factory=dict)  # $ per 1M tokens: {model: {input, output}}
     origins: dict[str, str] = field(default_factory=dict, compare=False)  # where each of the above came from
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -258,6 +259,7 @@ _KINDS: dict[str, _Kind] = {
     "tools": _Kind(_folders, is_path=True),
     "private_hosts": _Kind(_hosts, _always),
     "unsafe_no_sandbox": _Kind(_yes_or_no, _always),
+    "database": _Kind(_text, _always),
     "prices": _Kind(_prices),
 }
 
@@ -446,7 +448,7 @@ def _in_keyring(name: str) -> str:
 def _keep_out(settings: Settings, environ: Mapping[str, str]) -> None:
     """Have the secrets that settings name kept out of all that is written, also where no planner needs them."""
     redact.know(environ.get(KEY, "").strip())
-    for password in re.findall(r"//[^/@\s:]*:([^/@\s]+)@", settings.base_url or ""):
+    for password in re.findall(r"//[^/@\s:]*:([^/@\s]+)@", f"{settings.base_url} {settings.database}"):
         redact.know(password)
     if settings.key_file:
         with suppress(ConfigError):
@@ -471,6 +473,16 @@ def limits(settings: Settings) -> Limits:
         cost=settings.max_cost,
         tokens=settings.max_tokens,
     )
+
+
+def database(environ: Mapping[str, str] = os.environ) -> str:
+    """The database that runs are kept in, from the environment or the person's own file; empty where there is none.
+
+    Raises ConfigError for a value that is not allowed.
+    """
+    person = paths().config_file
+    given = environ.get("ZOOID_DATABASE") or _file(person).get("database") or ""
+    return str(_value("database", given, "database", person.parent)) if given else ""
 
 
 def plugin_folders(settings: Settings, workspace: Path) -> list[PluginFolder]:

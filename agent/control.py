@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent import events as ev
-from agent.archive import Request
+from agent.archive import Inbox, Request
 from agent.errors import StorageError
 from agent.task import FINISHED, Task, family, planned_by
 from agent.tree import Tree
@@ -81,9 +81,12 @@ class Control:
     # -- what a person asks for
 
     def _take(self, live: bool) -> None:
-        requests = self.run.store.requests()
+        inbox = self.run.store
+        if not isinstance(inbox, Inbox):  # of a handed-over task
+            return
+        requests = inbox.requests()
         for request in requests:
-            self.run.store.settle(request, self._do(request, live))
+            inbox.settle(request, self._do(request, live))
         if requests or self._watched:
             self.run.store.commit()
 

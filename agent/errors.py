@@ -6,6 +6,7 @@
     └── ZooidError                      exit code, message, way on
         ├── UnsoundPlan                 told to the planner, which may try again
         ├── Declined                    a planner that is not sure: the next one is asked
+        ├── LeaseLost                   another process has the task: what was done here is dropped
         ├── PersonError                 told to the person, and ends the run
         │   ├── UsageError 2  ConfigError 2  NotFound 2
         │   ├── ProviderUnavailable 75  KeyRefused 77
@@ -33,6 +34,10 @@ class UnsoundPlan(ZooidError):
 
 class Declined(ZooidError):
     """A planner does not know what to do, and says so rather than guess."""
+
+
+class LeaseLost(ZooidError):
+    """The task that this process works on has gone to another one; nothing of it may be written here any more."""
 
 
 class Refused(ToolError):

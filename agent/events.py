@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from agent.task import Usage
@@ -24,6 +25,11 @@ class Event:
     def body(self) -> dict[str, Any]:
         """All but the task; the usage, which is data too, is left for the writer to unfold."""
         return {name: getattr(self, name) for name in _FIELDS[type(self)]}
+
+    def packed(self) -> str:
+        """The body as JSON, as a store keeps it."""
+        body = json.dumps(self.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
+        return body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
 
 
 @dataclass(slots=True)
@@ -65,6 +71,7 @@ class TaskPlanned(Event):
     depth: int = 0
     origin: str = "program"  # of what its plan wrote out
     budget: dict[str, Any] | None = None  # its share of the run's
+    tool_version: str = ""
 
 
 @dataclass(slots=True)
@@ -190,6 +197,12 @@ def redacted(event: Event) -> Event:
     body = event.body()
     without = redact.value(body)
     return event if without is body else replace(event, **without)
+
+
+def _unfold(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"a {type(value).__name__} cannot be written into the tree")
 
 
 def from_body(type_: str, task: str, body: dict[str, Any]) -> Event:

@@ -22,7 +22,7 @@ from typing import Any
 
 from agent import control
 from agent import events as ev
-from agent.archive import Request, Store, Summary
+from agent.archive import Log, Request, Summary
 from agent.errors import NotFound, PersonError, StorageError, UsageError
 from agent.store import Folder
 from agent.task import FINISHED, ROOT
@@ -89,7 +89,7 @@ class Jobs:
 
     # -- the queue
 
-    def queue(self, store: Store, tree: Tree, settings: dict[str, Any], output: str = "") -> None:
+    def queue(self, store: Log, tree: Tree, settings: dict[str, Any], output: str = "") -> None:
         """Have a run that this process owns go on in the background when its turn comes."""
         self._make_folder()
         with _writing(self.log(tree.run)):
@@ -315,7 +315,7 @@ def person() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def _append(store: Store, *events: ev.Event) -> None:
+def _append(store: Log, *events: ev.Event) -> None:
     """Add to the record of a run that this process owns and does not work on."""
     for event in events:
         store.append(event, store.now(), synced=True)

@@ -7,13 +7,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from agent import events as ev
 from agent import plan, policy, progress, provenance
-from agent.archive import Store
+from agent.archive import Log
 from agent.budget import Budget, Limits
 from agent.control import Control
 from agent.errors import Pause, PersonError, Refused, UnsoundPlan
@@ -45,6 +45,19 @@ class Person(Protocol):
     async def answer(self, text: str) -> str: ...
 
 
+Rank = Callable[[str], list[Tool]]
+
+
+def ranking(tools: Registry, routes: Routes | None) -> Rank:
+    """Ranks tools by how well they fit a text, the best first. It reads what all of them say when it is first asked."""
+
+    @cache
+    def router() -> Router:
+        return Router(tools, routes.said() if routes else {})
+
+    return lru_cache(maxsize=64)(lambda text: [tool for _, tool in router().rank(text)])
+
+
 class Others(Protocol):
     """Whoever shares the work of a run, on this machine or on others."""
 
@@ -60,7 +73,7 @@ class Others(Protocol):
 @dataclass
 class Run:
     tree: Tree
-    store: Store
+    store: Log
     tools: Registry
     planners: Sequence[Planner]
     limits: Limits = field(default_factory=Limits)
@@ -69,6 +82,7 @@ class Run:
     listeners: list[Listener] = field(default_factory=list)
     routes: Routes | None = None  # what a person and the record have taught
     others: Others | None = None  # who shares the work; None: it is all done here
+    rank: Rank | None = None  # the tools that fit a text; made once where several runs have the same tools
 
     def __post_init__(self) -> None:
         self.control = Control(self)
@@ -79,11 +93,6 @@ class Run:
         self.progress = Progress()
         self.progress.take(task for task in self.tree.tasks.values() if task.status in FINISHED)
         self._finished: dict[tuple[str, int], dict[str, Finished]] = {}  # see `recall`
-
-    @cached_property
-    def _ranked(self) -> Callable[[str], list[Tool]]:
-        router = Router(self.tools, self.routes.said() if self.routes else {})
-        return lru_cache(maxsize=64)(lambda text: [tool for _, tool in router.rank(text)])
 
     # -- the record
 
@@ -152,8 +161,10 @@ class Run:
 
     # -- plans
 
-    def check_plan(self, plan_: Plan, task: Task, scope: dict[str, Any]) -> None:
-        """Raise UnsoundPlan where a plan must not be carried out."""
+    def check_plan(self, plan_: Plan, task: Task, number: int, scope: dict[str, Any]) -> None:
+        """Raise UnsoundPlan where a plan must not be carried out. One that has been joined was found to be sound."""
+        if plan_.tasks and child_id(task.id, number, plan_.tasks[0].id) in self.tree.tasks:
+            return
         if not self.budget.may_plan(task):
             raise UnsoundPlan(f"this task is {task.depth} levels deep and may not be split; give an answer")
         plan.check(plan_, task, self.tree.ancestors(task), scope.keys(), self.tools, self.limits.width)
@@ -231,7 +242,9 @@ class Run:
 
     def _joining(self, id: str, parent: Task, goal: str, tool: str, origin: str) -> ev.TaskPlanned:
         self.budget.join(parent)
-        return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1, origin)
+        known = self.tools.get(tool)
+        version = known.version if known else ""
+        return ev.TaskPlanned(id, parent.id, goal or tool, tool, parent.depth + 1, origin, tool_version=version)
 
     @staticmethod
     def _call_text(tool: str, inputs: dict[str, Any]) -> str:
@@ -249,7 +262,9 @@ class Run:
 
     def fitting(self, task: Task, latest: dict[str, Any]) -> list[Tool]:
         """The tools a planner is shown for a task, best first; those that it just used come before all others."""
-        ranked = self._ranked(f"{task.goal} {' '.join(task.inputs)}")
+        if self.rank is None:
+            self.rank = ranking(self.tools, self.routes)
+        ranked = self.rank(f"{task.goal} {' '.join(task.inputs)}")
         used = self.used_tools(task) if latest else set()
         return sorted(ranked, key=lambda tool: tool.name not in used)[:SHOWN_TOOLS]
 
@@ -302,7 +317,6 @@ class Run:
 
     async def work(self) -> Tree:
         """Work on the goal until it ends, and record how. What is told to the person is raised after it is recorded."""
-        workspace.enter(Path(self.tree.workspace))
         if self.tree.root is None:
             piped = dict.fromkeys(self.tree.inputs, "outside")  # whoever wrote it
             self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal, origin="person"))
@@ -311,7 +325,7 @@ class Run:
         status, blocked, code = "interrupted", "", 130
         try:
             async with self.control.listening():
-                root = await solve(self, self.tree.tasks[ROOT])
+                root = await self.work_on(ROOT)
             status, blocked, code = root.status, root.blocked, _CODES.get(root.status, 1)
         except PersonError as error:
             status, blocked, code = "stopped", str(error), error.exit_code
@@ -324,6 +338,11 @@ class Run:
                 for planner in self.planners:
                     await planner.close()
         return self.tree
+
+    async def work_on(self, id: str) -> Task:
+        """Solve a task."""
+        workspace.enter(Path(self.tree.workspace))
+        return await solve(self, self.tree.tasks[id])
 
 
 def _short(value: Any, width: int = 40) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent import events as ev
 from agent import report, signals, view
@@ -23,6 +23,9 @@ from agent.tree import Tree
 from tools.schema import as_text
 from tools.workspace import write_atomically
 
+if TYPE_CHECKING:
+    from agent.postgres.shared import SharedRun
+
 _RESUMABLE = (3, 75, 77)
 _MOST_INPUT = 16 * 2**20  # bytes
 _PATIENCE = 2.0  # seconds before a word about what is being waited for
@@ -32,7 +35,7 @@ _PATIENCE = 2.0  # seconds before a word about what is being waited for
 class Sitting:
     """A run with the events that open this sitting: that it started, or that it goes on, and with which answer."""
 
-    run: Run
+    run: Run | SharedRun
     opening: Sequence[ev.Event]
     warnings: Sequence[str] = ()
 
@@ -74,7 +77,7 @@ def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
     return code
 
 
-async def _until_it_rests(run: Run, watcher: view.View, output: Output) -> tuple[int, str]:
+async def _until_it_rests(run: Run | SharedRun, watcher: view.View, output: Output) -> tuple[int, str]:
     """The exit code, and what the person has to be told."""
     loop, task, signal = asyncio.get_running_loop(), asyncio.current_task(), 0
 
@@ -176,7 +179,7 @@ def _write(file: Path, text: str) -> None:
 # -- what a person gives a run to go on with
 
 
-def give(run: Run, text: str) -> ev.Answered:
+def give(run: Run | SharedRun, text: str) -> ev.Answered:
     """The answer to what a run waits for first; raises UsageError where it waits for nothing, or for a yes or a no."""
     asked = next(iter(report.waiting(run.tree)), None)
     if asked is None:

@@ -131,7 +131,7 @@ async def carry_out(run: Run, task: Task, number: int, decision: Decision, last:
 async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome) -> Outcome:
     """Run a plan's tasks as a graph, each as soon as what it refers to is there, and make the answer by code."""
     scope = task.inputs | last.scope
-    run.check_plan(plan_, task, scope)
+    run.check_plan(plan_, task, number, scope)
     children = run.join(task, number, plan_)
     ends = {p.id: asyncio.Event() for p in plan_.tasks}
     wanted_by_others = set().union(*map(plan.needs, plan_.tasks))

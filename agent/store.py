@@ -14,9 +14,8 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from agent.archive import Request, Summary
 from agent.errors import NotFound, StorageError, UsageError
@@ -142,8 +141,7 @@ class Store:
 
         With `synced` that commit waits until it, and all before it, is on the disk itself.
         """
-        body = json.dumps(event.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
-        body = body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
+        body = event.packed()
         self._seq += 1
         self._last = _digest(self._last, self._seq, at, event.type, event.task, body)
         self._waiting.append((self._seq, at, event.type, event.task, body, self._last))
@@ -383,12 +381,6 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _digest(last: bytes, seq: int, at: float, type_: str, task: str, body: str) -> bytes:
     head = f"{seq}\0{at!r}\0{type_}\0{task}\0".encode("utf-8", "backslashreplace")
     return hashlib.blake2b(last + head + body.encode(), digest_size=16).digest()
-
-
-def _unfold(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    raise TypeError(f"a {type(value).__name__} cannot be written into the tree")
 
 
 def _damaged(path: Path, how: str) -> str:

@@ -131,6 +131,7 @@ class Task:
     parent: str | None = None
     depth: int = 0
     tool: str = ""
+    tool_version: str = ""  # as it was planned with; empty for one that comes with zooid
     inputs: dict[str, Any] = field(default_factory=dict)  # for a tool call its arguments, bound
     items: list[Any] | None = None  # of a task mapped over a list
     labels: list[Any] | None = None  # what the items' results are known by

@@ -142,7 +142,7 @@ class Tree:
 
     def _planned(self, event: ev.TaskPlanned) -> None:
         task = self.tasks[event.task] = Task(
-            event.task, event.goal, event.parent, event.depth, event.tool, origin=event.origin
+            event.task, event.goal, event.parent, event.depth, event.tool, event.tool_version, origin=event.origin
         )
         task.budget = Share(**event.budget) if event.budget else None
         if event.parent is not None:

@@ -70,7 +70,8 @@ def from_micro(model: MicroModel, source: str = "") -> Tool:
     about = describe(model)
     if not about.name.isidentifier():
         raise ModelFileError(f"{model.folder}: the name {model.name!r} is none a tool can have; use letters, digits, _")
-    return Tool(about, "micro", source or str(model.folder), Asking(model))
+    version = "" if source == "built-in" else model.provenance.sha256[:12]
+    return Tool(about, "micro", source or str(model.folder), Asking(model), version=version)
 
 
 def describe(model: MicroModel) -> Description:

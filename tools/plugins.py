@@ -93,7 +93,8 @@ def _tools(source: Source, seen: dict[str, Any], seconds: float) -> list[Tool | 
             found.append(Broken(row["name"], source.label, row["why"]))
             continue
         done = Hosted(host, row["name"], done=True) if row["has_done"] else None
-        found.append(Tool(description(row["about"]), "code", source.label, Hosted(host, row["name"]), done))
+        about, run = description(row["about"]), Hosted(host, row["name"])
+        found.append(Tool(about, "code", source.label, run, done, version=source.fingerprint[:12]))
     return found
 
 

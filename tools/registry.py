@@ -29,6 +29,7 @@ class Tool:
     effect_of: Callable[[dict[str, Any]], Effect] | None = (
         None  # of these arguments, where that may be less than its own
     )
+    version: str = ""  # of its content; empty for one that comes with zooid
 
     @property
     def name(self) -> str:

@@ -97,6 +97,7 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         unsafe_no_sandbox = true
         jobs.max_running = 3
         jobs.on_end = "notify 'a run'"
+        database = "postgresql://localhost/zooid"
         [prices]
         m = { input = 1, output = 2.5 }
     """)

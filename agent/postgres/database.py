@@ -1,0 +1,154 @@
+"""A PostgreSQL server as several machines share it: one connection of this process, and what to do when it breaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from agent.errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+FORMAT = 1
+PATIENCE = 60.0  # seconds that a server that was there may be away, as when it is restarted
+_PAUSE = 0.5  # seconds between two tries; a server that is shutting down waits for whoever keeps knocking
+_LOCK = 0x7A6F6F6964  # that two processes do not make the tables at once
+
+T = TypeVar("T")
+
+
+class Database:
+    """A server by its URL. Nothing is connected before the first transaction.
+
+    Raises ConfigError for a URL of another kind, StorageError where the server cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme not in ("postgresql", "postgres"):
+            raise ConfigError(f"the database {shown(url)} is of a kind that is not known; give postgresql://HOST/NAME")
+        self.url = url
+        self._connection: Connection | None = None
+        self._one_at_a_time = threading.RLock()
+        self._ahead = 0.0  # of the server's clock before this machine's, in seconds
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction. It is done again where the server went away: it must not mind having happened.
+
+        Raises StorageError where the server is not there at first, or stays away.
+        """
+        known, deadline = self._connection is not None, time.monotonic() + PATIENCE
+        psycopg = _driver()
+        with self._one_at_a_time:
+            while True:
+                try:
+                    connection = self._connected()
+                    with connection.transaction():
+                        return work(connection)
+                except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                    continue
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    self.close()
+                    if not known or time.monotonic() > deadline or _is_full(error):
+                        raise StorageError(self._unusable(error)) from error
+                    time.sleep(_PAUSE)
+                except psycopg.Error as error:
+                    raise StorageError(f"the database {shown(self.url)} refused: {_line(error)}") from error
+
+    def now(self) -> float:
+        """Seconds since the epoch by the server's clock: machines disagree, and by hours where one is set wrong."""
+        return time.time() + self._ahead
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = _driver().connect(self.url, autocommit=True, connect_timeout=5, application_name="zooid")
+            self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.time()
+            self._prepare(connection)
+            self._connection = connection
+        return self._connection
+
+    def _prepare(self, connection: Connection) -> None:
+        """Make the tables where there are none; raises StorageError for those of another version."""
+        if (found := _format(connection)) is None:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                if (found := _format(connection)) is None:
+                    _make(connection)
+                    return
+        if found != FORMAT:
+            which, way = ("newer", "update zooid here") if found > FORMAT else ("older", "give it an empty database")
+            raise StorageError(
+                f"the database {shown(self.url)} was set up by a zooid of a {which} format ({found}; this one reads "
+                f"{FORMAT}); {way}"
+            )
+
+    def _unusable(self, error: Exception) -> str:
+        return (
+            f"the database {shown(self.url)} cannot be used: {_line(error)}; check that the server runs and that the "
+            "address is right, then go on with: zooid resume"
+        )
+
+
+def many(connection: Connection, query: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """One statement for each row, sent together."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query, rows)
+
+
+def shown(url: str) -> str:
+    """A database's address as it may be shown: without a password in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _make(connection: Connection) -> None:
+    from procrastinate.schema import SchemaManager
+
+    if not _there(connection, "procrastinate_jobs"):
+        connection.execute(SchemaManager.get_schema())
+    connection.execute(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
+    connection.execute("CREATE TABLE zooid_meta (format integer NOT NULL)")
+    connection.execute("INSERT INTO zooid_meta VALUES (%s)", (FORMAT,))
+
+
+def _format(connection: Connection) -> int | None:
+    return int(_value(connection, "SELECT format FROM zooid_meta")) if _there(connection, "zooid_meta") else None
+
+
+def _there(connection: Connection, table: str) -> bool:
+    """Whether there is a table. (`to_regclass` may go by what it knew before another process made it.)"""
+    query = "SELECT count(*) FROM pg_tables WHERE tablename = %s AND schemaname = ANY (current_schemas(false))"
+    row = connection.execute(query, (table,)).fetchone()
+    return bool(row and row[0])
+
+
+def _value(connection: Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise ConfigError("PostgreSQL needs more packages: pip install 'zooid[postgres]'") from None
+    return psycopg
+
+
+def _is_full(error: Exception) -> bool:
+    return type(error).__name__ == "DiskFull"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

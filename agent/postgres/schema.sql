@@ -1,0 +1,49 @@
+-- What zooid keeps in PostgreSQL. Dispatch is procrastinate's, whose tables stand beside these.
+CREATE TABLE zooid_run (
+    id        text PRIMARY KEY,
+    version   text NOT NULL,                 -- of the zooid that works on it
+    status    text NOT NULL DEFAULT 'running',
+    goal      text NOT NULL DEFAULT '',
+    sitting   text,                          -- the process that a person looks on from, and that takes its tasks too
+    touched   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- An append-only record. A zone is a task that was handed over, with all that its owner does below it.
+CREATE TABLE zooid_event (
+    seq   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xid   xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    run   text NOT NULL REFERENCES zooid_run ON DELETE CASCADE,
+    zone  text NOT NULL,
+    n     integer NOT NULL,                  -- its number in the zone: one owner writes there, so numbers have no gaps
+    at    double precision NOT NULL,
+    type  text NOT NULL,
+    task  text NOT NULL,
+    body  text NOT NULL,
+    hash  bytea NOT NULL,
+    UNIQUE (run, zone, n)
+);
+CREATE INDEX zooid_event_task ON zooid_event (run, task);
+CREATE INDEX zooid_event_seq ON zooid_event (run, seq);
+-- A task that was handed over: who has it, by a lease on this server's clock, with a fencing number.
+CREATE TABLE zooid_task (
+    run      text NOT NULL REFERENCES zooid_run ON DELETE CASCADE,
+    id       text NOT NULL,
+    waiter   text NOT NULL,                  -- the handed-over task that is gone on with when this one has ended
+    queue    text NOT NULL,
+    depth    integer NOT NULL,
+    awaited  boolean NOT NULL DEFAULT false, -- tasks beside it wait for it: its waiter is woken at once
+    status   text NOT NULL DEFAULT 'queued',
+    owner    text,
+    fence    bigint NOT NULL DEFAULT 0,
+    lease    timestamptz,
+    open     integer NOT NULL DEFAULT 0,     -- tasks that it handed over and that have not ended
+    woken    boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (run, id)
+);
+CREATE INDEX zooid_task_waiter ON zooid_task (run, waiter);
+CREATE INDEX zooid_task_lease ON zooid_task (lease) WHERE owner IS NOT NULL;
+CREATE TABLE zooid_worker (
+    id      text PRIMARY KEY,                -- host:pid:start
+    version text NOT NULL,
+    queues  text[] NOT NULL,
+    seen    timestamptz NOT NULL DEFAULT clock_timestamp()
+);

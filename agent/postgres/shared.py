@@ -1,0 +1,124 @@
+"""A run in a database as the process has it that a person started it in: it looks on, asks them, and takes tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent import events as ev
+from agent.archive import Store
+from agent.errors import PersonError
+from agent.planners import Planner
+from agent.postgres import zone as zones
+from agent.postgres.archive import Record
+from agent.postgres.site import Prepare, Site
+from agent.routes import Routes
+from agent.run import Listener, Person
+from agent.task import ROOT
+from agent.tree import Tree
+
+_LOOKS_EVERY = 0.05  # seconds
+
+
+@dataclass
+class SharedRun:
+    """Stands where `Run` does on one machine."""
+
+    tree: Tree
+    store: Record
+    site: Site
+    planners: Sequence[Planner] = ()
+    routes: Routes | None = None
+    person: Person | None = None
+    listeners: list[Listener] = field(default_factory=list)
+    seen: int = 0  # the number of the last event that is in the tree
+
+    def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
+        """Record something about the run as a whole; it reaches the tree with all else that happened."""
+        self.store.append(ev.redacted(event), self.store.now())
+        self.store.commit()
+
+    async def work(self) -> Tree:
+        """Have the run worked on, here and wherever workers are, until it ends."""
+        self._look()
+        serving = asyncio.create_task(self.site.serve())
+        try:
+            self._begin()
+            while True:
+                await self._until_it_rests(serving)
+                if self.tree.status != "paused" or self.person is None or not await self._ask():
+                    break
+                self._begin()
+        except asyncio.CancelledError:
+            self._end("interrupted", "", 130)
+            raise
+        finally:
+            serving.cancel()
+            with contextlib.suppress(BaseException):
+                await serving
+            self.site.leave()
+        if self.tree.status in ("stopped", "interrupted"):
+            raise _told(self.tree.blocked or "it was stopped from elsewhere", self.tree.exit_code or 130)
+        return self.tree
+
+    def _begin(self) -> None:
+        if self.tree.root is None:
+            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal))
+            self.emit(ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs))
+        self.store.database.transaction(lambda c: zones.begin(c, self.store.run))
+
+    async def _until_it_rests(self, serving: asyncio.Task[None]) -> None:
+        while True:
+            self._look()
+            if self.tree.ended is not None:
+                return
+            if serving.done():
+                serving.result()  # which raises what ended it
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    def _look(self) -> None:
+        """Take in what has happened."""
+        for seq, at, event in self.store.rows(self.seen):
+            self.tree.apply(event, at)
+            self.seen = seq
+            for listener in self.listeners:
+                listener(seq, at, event)
+
+    async def _ask(self) -> bool:
+        """Have the person answer what the run waits for; whether there was anything."""
+        waiting = [asked for asked in self.tree.asked.values() if self.tree.tasks[asked.task].status == "paused"]
+        for asked in waiting:
+            said = await self._said(asked)
+            self.emit(ev.Answered(asked.task, asked.kind, said, asked.call, by="person"))
+        if waiting:
+            self.emit(ev.RunResumed(ROOT, self.tree.settings))
+            self._look()
+        return bool(waiting)
+
+    async def _said(self, asked: ev.Asked) -> str:
+        assert self.person is not None
+        if asked.kind == "approval":
+            return "yes" if await self.person.approve(asked.text) else "no"
+        return await self.person.answer(asked.text)
+
+    def _end(self, status: str, why: str, code: int) -> None:
+        event = ev.RunEnded(ROOT, status, why, code)
+        self.store.database.transaction(lambda c: zones.end_run(c, self.store.run, event, self.store.now()))
+        self._look()
+
+
+def share(
+    store: Store, tree: Tree, planners: Sequence[Planner], prepare: Prepare, slots: int, routes: Routes
+) -> SharedRun:
+    """A run of the database that this process looks on at, and takes tasks of where no worker is there."""
+    assert isinstance(store, Record)
+    site = Site(store.database, [zones.sitting_queue(store.run)], slots, prepare)
+    return SharedRun(tree, store, site, planners, routes, listeners=[routes.listener(tree)], seen=store.seen)
+
+
+def _told(why: str, code: int) -> PersonError:
+    error = PersonError(why)
+    vars(error)["exit_code"] = code
+    return error

@@ -1,0 +1,184 @@
+"""A process that takes handed-over tasks and works on them: `zooid worker`, or the process that a run was begun in.
+
+What to do next comes from procrastinate (LISTEN/NOTIFY, SKIP LOCKED). That a task is given out twice does no harm: who
+owns it is decided when it is claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.errors import LeaseLost, PersonError, StorageError, ZooidError
+from agent.events import RunEnded
+from agent.postgres import zone as zones
+from agent.postgres.archive import me, version
+from agent.postgres.database import PATIENCE, Database
+from agent.postgres.zone import JOB, RENEWED_EVERY, Zone
+from agent.task import FINISHED, ROOT
+from agent.tree import Tree
+
+if TYPE_CHECKING:
+    from agent.postgres.database import Connection
+    from agent.run import Run
+
+_PAUSE = 1.0  # seconds before procrastinate is started again on a server that went away
+_STOPS_WITHIN = 1.5
+_DEFECT = 70
+
+Prepare = Callable[[Tree, Zone], "Run"]  # the run of a task: tools, planners and limits, by the run's own settings
+
+
+class Site:
+    """Works on the tasks of some queues, `slots` of them at a time."""
+
+    def __init__(self, database: Database, queues: Sequence[str], slots: int, prepare: Prepare) -> None:
+        self.database, self.queues, self.slots = database, list(queues), slots
+        self._prepare = prepare
+        self._at_work: dict[tuple[str, str], asyncio.Task[Any]] = {}
+
+    async def serve(self) -> None:
+        """Work until cancelled. Raises StorageError where the database stays away."""
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+        self.arrive()
+        jobs = Jobs(self.database.url, self.queues, self.slots, self._work_on)
+        try:
+            await self._beat()
+        finally:
+            await jobs.stop()
+
+    async def _work_on(self, run: str, task: str) -> None:
+        """Work on one task as far as it goes here."""
+        claimed = zones.claim(self.database, run, task)
+        if claimed is None:
+            return
+        zone, tree = claimed
+        current = asyncio.current_task()
+        assert current is not None
+        self._at_work[run, task] = current
+        try:
+            await self._solve(zone, tree)
+        except LeaseLost:
+            pass  # another has it, or the run has ended
+        except asyncio.CancelledError:
+            with contextlib.suppress(ZooidError):
+                zone.give_back()
+            raise
+        except PersonError as error:
+            self._stop(zone, str(error), error.exit_code)
+        except Exception as error:
+            self._stop(zone, f"a defect of zooid: {type(error).__name__}: {error}", _DEFECT)
+        finally:
+            del self._at_work[run, task]
+
+    async def _solve(self, zone: Zone, tree: Tree) -> None:
+        work = self._prepare(tree, zone)
+        task = await work.work_on(zone.task)
+        if task.status not in FINISHED and task.status != "paused":
+            zone.wait()
+        elif zone.task == ROOT:
+            code = {"done": 0, "paused": 4}.get(task.status, 1)
+            zone.end_run(task.status, task.blocked, code)
+
+    def _stop(self, zone: Zone, why: str, code: int) -> None:
+        """End the whole run: what a person has to be told ends it wherever it comes up."""
+        event = RunEnded(ROOT, "stopped", why, code)
+        with contextlib.suppress(StorageError):
+            self.database.transaction(lambda c: zones.end_run(c, zone.run, event, self.database.now()))
+
+    # -- being there
+
+    async def _beat(self) -> None:
+        """Say that this process is there, keep its leases, drop what it has lost, and save what the dead have left."""
+        while True:
+            await asyncio.sleep(RENEWED_EVERY)
+            mine = self.database.transaction(self._once)
+            for key, task in list(self._at_work.items()):
+                if key not in mine:
+                    task.cancel()
+
+    def _once(self, connection: Connection) -> set[tuple[str, str]]:
+        mine = set(zones.renew(connection))
+        self._say_here(connection)
+        zones.rescue(connection)
+        return mine
+
+    def _say_here(self, connection: Connection) -> None:
+        connection.execute(
+            "INSERT INTO zooid_worker (id, version, queues) VALUES (%s, %s, %s) "
+            "ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), queues = excluded.queues",
+            (me(), version(), self.queues),
+        )
+        connection.execute("DELETE FROM zooid_worker WHERE seen < clock_timestamp() - interval '1 hour'")
+
+    def arrive(self) -> None:
+        """Say that this process takes tasks; raises StorageError where the database cannot be used."""
+        self.database.transaction(self._say_here)
+
+    def leave(self) -> None:
+        """Say that this process takes no more."""
+        with contextlib.suppress(StorageError):
+            self.database.transaction(lambda c: c.execute("DELETE FROM zooid_worker WHERE id = %s", (me(),)))
+
+
+class Jobs:
+    """Procrastinate's worker, in a thread with a loop of its own.
+
+    While a server is away the main loop waits for it, and connections that nobody tends would keep it from ending.
+    """
+
+    def __init__(
+        self, url: str, queues: list[str], slots: int, solve: Callable[[str, str], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._url, self._queues, self._slots, self._solve = url, queues, slots, solve
+        self._main, self._loop = asyncio.get_running_loop(), asyncio.new_event_loop()
+        self._ending = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Take no more, and have what is in work let go."""
+        self._loop.call_soon_threadsafe(self._ending.set)
+        await asyncio.to_thread(self._thread.join, _STOPS_WITHIN)
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._until_ending())
+
+    async def _until_ending(self) -> None:
+        taking, ending = asyncio.create_task(self._take()), asyncio.create_task(self._ending.wait())
+        await asyncio.wait((taking, ending), return_when=asyncio.FIRST_COMPLETED)
+        taking.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await taking
+
+    async def _take(self) -> None:
+        """Have procrastinate take jobs, begun again whenever the server has been away."""
+        import procrastinate
+
+        while True:
+            connector = procrastinate.PsycopgConnector(conninfo=self._url, min_size=1, max_size=3, timeout=3)
+            app = procrastinate.App(connector=connector)
+            app.task(name=JOB)(self._hand_over)
+            # Whatever ends it, its connections or its own rows were lost; those that count are in our tables.
+            with contextlib.suppress(Exception):
+                async with app.open_async():
+                    await app.run_worker_async(
+                        queues=self._queues,
+                        concurrency=self._slots,
+                        delete_jobs="always",
+                        install_signal_handlers=False,
+                        shutdown_graceful_timeout=0.05,
+                        fetch_job_polling_interval=1.0,
+                        update_heartbeat_interval=RENEWED_EVERY,
+                        stalled_worker_timeout=PATIENCE,
+                    )
+            await asyncio.sleep(_PAUSE)
+
+    async def _hand_over(self, run: str, task: str) -> None:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._solve(run, task), self._main))

@@ -1,0 +1,385 @@
+"""A task that was handed over, as the one that works on it has it: its record, its lease, and what it hands on.
+
+A zone is the task with all below it that its owner does itself. Its owner alone writes there, for as long as it holds a
+lease on the server's clock; the lease has a fencing number, so that an owner that slept through its end writes nothing
+when it wakes (M. Kleppmann, "How to do distributed locking", 2016).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agent.errors import LeaseLost, ZooidError
+from agent.events import Event, RunEnded, TaskEnded, from_body
+from agent.postgres.archive import ALIVE, OF_THE_RUN, Row, last_number, me, note_run, read, version, write
+from agent.postgres.database import Database, many
+from agent.task import FINISHED, ROOT, Task
+from agent.tree import Tree
+from tools.registry import Tool
+
+if TYPE_CHECKING:
+    from agent.postgres.database import Connection
+
+LEASE = "3 seconds"
+RENEWED_EVERY = 0.5  # seconds
+ANYBODY = "zooid"  # the queue of tasks that every worker can do
+JOB = "solve"
+
+_OPEN = "status IN ('queued', 'running')"
+# A lease that ran out while the server was down could not be renewed: its owner may still be at work.
+_HELD = f"(lease > clock_timestamp() OR lease < pg_postmaster_start_time() + interval '{LEASE}')"
+
+
+def sitting_queue(run: str) -> str:
+    """The queue of a run that only the process takes from in which a person started it."""
+    return f"run:{run}"
+
+
+def tool_queue(name: str, version: str) -> str:
+    """The queue of tasks that need a tool that not every worker has, in just this version."""
+    return f"{ANYBODY}:{name}@{version}"
+
+
+def is_everywhere(tool: Tool) -> bool:
+    """Whether a tool comes with zooid."""
+    return tool.source == "built-in"
+
+
+@dataclass(slots=True)
+class Zone:
+    """The store of a run for one handed-over task, and the others that its tasks are handed on to."""
+
+    database: Database
+    run: str
+    task: str
+    fence: int
+    next: int  # the number of the next event
+    queue: str  # where tasks that need nothing special are handed on
+    since: float  # when this sitting of the run began
+    away: set[str]  # tasks that were handed on and have not ended
+    _rows: list[Row] = field(default_factory=list)
+    _handed: list[tuple[Any, ...]] = field(default_factory=list)
+    _lost: bool = False
+
+    # -- the record
+
+    def now(self) -> float:
+        return self.database.now()
+
+    def append(self, event: Event, at: float, synced: bool = False) -> int:
+        self._rows.append((at, event.type, event.task, event.packed()))
+        return self.next + len(self._rows) - 1
+
+    def commit(self) -> None:
+        """Keep what was appended and hand on what was given, at once; raises LeaseLost where another owns the task."""
+        if self._lost:
+            raise LeaseLost(f"task {self.task} of run {self.run} is another's by now")
+        if not self._rows and not self._handed:
+            return
+        again = False
+
+        def keep(connection: Connection) -> None:
+            nonlocal again
+            if again and last_number(connection, self.run, self.task) >= self.next:
+                return  # the server went away after it had taken them
+            again = True
+            self._check_owned(connection)
+            write(connection, self.run, self.task, self.next, self._rows)
+            self._hand_on(connection)
+            if (status := self._ended()) and self.task != ROOT:
+                _end(connection, self.run, self.task, status)
+
+        self._kept(keep)
+        self.next += len(self._rows)
+        self._rows.clear()
+        self._handed.clear()
+
+    def close(self) -> None:
+        """Nothing: whoever works on the task lets go of it."""
+
+    def _ended(self) -> str:
+        """How the zone's own task ended, where that is among what is to be kept."""
+        ends = (body for _, type_, task, body in self._rows if type_ == "task.ended" and task == self.task)
+        return next((str(json.loads(body)["status"]) for body in ends), "")
+
+    def _kept(self, keep: Any) -> None:
+        try:
+            self.database.transaction(keep)
+        except LeaseLost:
+            self._lost = True
+            raise
+
+    def _check_owned(self, connection: Connection) -> None:
+        query = f"SELECT {_HELD} FROM zooid_task WHERE run = %s AND id = %s AND owner = %s AND fence = %s FOR UPDATE"
+        row = connection.execute(query, (self.run, self.task, me(), self.fence)).fetchone()
+        if not row or not row[0]:
+            raise LeaseLost(f"task {self.task} of run {self.run} is another's by now")
+
+    # -- handing on
+
+    def have(self, task: Task) -> bool:
+        return task.id in self.away
+
+    def take(self, task: Task, tool: Tool | None, awaited: bool) -> bool:
+        if task.items is not None or (tool is not None and _is_soon_done(tool)):
+            return False
+        self.away.add(task.id)
+        special = task.tool and (tool is None or not is_everywhere(tool))
+        queue = tool_queue(task.tool, task.tool_version) if special else self.queue
+        if not self._handed:  # those that are handed on in the same moment go together
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._handed.append((self.run, task.id, self.task, queue, task.depth, awaited))
+        return True
+
+    def _flush(self) -> None:
+        try:
+            self.commit()
+        except ZooidError:
+            self._lost = True  # the next commit says so, where somebody listens
+
+    def _hand_on(self, connection: Connection) -> None:
+        if not self._handed:
+            return
+        many(
+            connection,
+            "INSERT INTO zooid_task (run, id, waiter, queue, depth, awaited) VALUES (%s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (run, id) DO UPDATE SET status = 'queued', waiter = excluded.waiter, queue = excluded.queue, "
+            "owner = NULL, fence = zooid_task.fence + 1, open = 0, woken = false",
+            self._handed,
+        )
+        connection.execute(
+            "UPDATE zooid_task SET open = open + %s WHERE run = %s AND id = %s",
+            (len(self._handed), self.run, self.task),
+        )
+        defer(connection, [(run, id, queue, depth) for run, id, _, queue, depth, _ in self._handed])
+
+    # -- letting go
+
+    def wait(self) -> None:
+        """Let go of the task until what it handed on has ended; where it has by now, the task is queued again."""
+
+        def let_go(connection: Connection) -> None:
+            self._check_owned(connection)
+            _release(connection, self.run, self.task)
+
+        self.commit()
+        self._kept(let_go)
+
+    def give_back(self) -> None:
+        """Let go of a task that is not done; others may have it at once."""
+
+        def let_go(connection: Connection) -> None:
+            self._check_owned(connection)
+            connection.execute("UPDATE zooid_task SET woken = true WHERE run = %s AND id = %s", (self.run, self.task))
+            _release(connection, self.run, self.task)
+
+        self._kept(let_go)
+
+    def end_run(self, status: str, blocked: str, code: int) -> None:
+        """Record how the whole run ended."""
+
+        def keep(connection: Connection) -> None:
+            self._check_owned(connection)
+            end_run(connection, self.run, RunEnded(ROOT, status, blocked, code), self.now())
+
+        self.commit()
+        self._kept(keep)
+
+
+def _is_soon_done(tool: Tool) -> bool:
+    """Whether handing a call on would take longer than the call."""
+    return (is_everywhere(tool) and tool.effect not in ("network", "execute")) or hasattr(tool.run, "many")
+
+
+# -- claiming a task, and what is known of it
+
+
+def claim(database: Database, run: str, task: str) -> tuple[Zone, Tree] | None:
+    """Become the owner of a task that nobody owns; None where there is nothing to do about it."""
+
+    def take(connection: Connection) -> tuple[int, str, int, set[str], list[tuple[int, Row]]] | None:
+        row = connection.execute(
+            f"UPDATE zooid_task t SET owner = %s, fence = fence + 1, status = 'running', woken = false, "
+            f"lease = clock_timestamp() + interval '{LEASE}', "
+            f"open = (SELECT count(*) FROM zooid_task c WHERE c.run = t.run AND c.waiter = t.id AND c.id <> t.id "
+            f"        AND c.{_OPEN}) "
+            f"WHERE run = %s AND id = %s AND {_OPEN} AND (owner IS NULL OR NOT {_HELD}) "
+            "AND EXISTS (SELECT 1 FROM zooid_run r WHERE r.id = t.run AND r.status = 'running') RETURNING fence",
+            (me(), run, task),
+        ).fetchone()
+        if row is None:
+            return None
+        query = f"SELECT id FROM zooid_task WHERE run = %s AND waiter = %s AND id <> %s AND {_OPEN}"
+        away = {id for (id,) in connection.execute(query, (run, task, task))}
+        return (
+            int(row[0]),
+            _queue(connection, run),
+            last_number(connection, run, task),
+            away,
+            _events(connection, run, task),
+        )
+
+    found = database.transaction(take)
+    if found is None:
+        return None
+    fence, queue, last, away, rows = found
+    tree, since = _grown(run, rows)
+    return Zone(database, run, task, fence, last + 1, queue, since, away), tree
+
+
+def _queue(connection: Connection, run: str) -> str:
+    """Where a run's tasks go: to every worker where one is there, or else to the process that the run was begun in."""
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM zooid_worker w JOIN zooid_run r ON w.version = r.version "
+        f"WHERE r.id = %s AND %s = ANY (w.queues) AND w.seen > clock_timestamp() - interval '{ALIVE}')"
+    )
+    row = connection.execute(query, (run, ANYBODY)).fetchone()
+    return ANYBODY if row and row[0] else sitting_queue(run)
+
+
+def _events(connection: Connection, run: str, task: str) -> list[tuple[int, Row]]:
+    """What a task's owner must know: its zone, what is above it, and of what it handed on only the tasks themselves."""
+    wanted = (
+        "run = %s AND (zone IN (%s, %s) OR task = %s OR task = ANY (%s) AND type LIKE 'task.%%' "
+        "OR task IN (SELECT id FROM zooid_task WHERE run = %s AND waiter = %s))"
+    )
+    return read(connection, run, wanted, (run, OF_THE_RUN, task, task, _above(task), run, task))
+
+
+def _above(task: str) -> list[str]:
+    """The ids of the tasks above one, nearest first: an id begins with its parent's."""
+    found = []
+    while (cut := max(task.rfind("."), task.rfind("["))) > 0:
+        task = re.sub(r"~\d+$", "", task[:cut])
+        found.append(task)
+    return found
+
+
+def _grown(run: str, rows: list[tuple[int, Row]]) -> tuple[Tree, float]:
+    """A tree of the events that are about tasks which are known, and when the run's latest sitting began."""
+    tree, since = Tree(run), 0.0
+    for _, (at, type_, task, body) in rows:
+        event = from_body(type_, task, json.loads(body))
+        if type_ in ("run.started", "run.resumed"):
+            since = at
+        if type_.startswith(("run.", "task.planned")) or task in tree.tasks or task == ROOT:
+            tree.apply(event, at)
+    return tree, since
+
+
+# -- what changes where several look on
+
+
+def defer(connection: Connection, tasks: list[tuple[str, str, str, int]]) -> None:
+    """Have procrastinate hand tasks (run, id, queue, depth) to whoever is free, the deepest first."""
+    job = "ROW(%s, %s, %s, NULL, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1"
+    values: list[Any] = []
+    for run, id, queue, depth in tasks:
+        values += [queue, JOB, depth, json.dumps({"run": run, "task": id})]
+    if tasks:
+        connection.execute(f"SELECT procrastinate_defer_jobs_v1(ARRAY[{', '.join([job] * len(tasks))}])", values)
+
+
+def _end(connection: Connection, run: str, task: str, status: str) -> None:
+    """A task has ended: whoever waits for it goes on once it has all, or at once where this one was awaited."""
+    row = connection.execute(
+        "UPDATE zooid_task SET status = %s, owner = NULL, lease = NULL WHERE run = %s AND id = %s "
+        "RETURNING waiter, awaited",
+        (status, run, task),
+    ).fetchone()
+    if row is None:
+        return
+    waiter, awaited = row
+    query = "SELECT open, woken, owner, queue, depth FROM zooid_task WHERE run = %s AND id = %s FOR UPDATE"
+    waiting = connection.execute(query, (run, waiter)).fetchone()
+    if waiting is None:
+        return
+    left, woken, owner, queue, depth = waiting
+    wakes = awaited or left <= 1
+    change = "UPDATE zooid_task SET open = greatest(open - 1, 0), woken = woken OR %s WHERE run = %s AND id = %s"
+    connection.execute(change, (wakes, run, waiter))
+    if wakes and not woken and owner is None:
+        defer(connection, [(run, waiter, queue, depth)])
+
+
+def end_task(connection: Connection, run: str, event: TaskEnded, below: list[str], at: float) -> None:
+    """End a handed-over task from outside: its owner, and those of what was handed over below it, have lost it."""
+    query = f"UPDATE zooid_task SET owner = NULL, fence = fence + 1, status = 'cancelled' WHERE run = %s AND {_OPEN} "
+    connection.execute(query + "AND id = ANY (%s)", (run, below))
+    connection.execute(query + "AND id = %s", (run, event.task))
+    number = last_number(connection, run, event.task) + 1
+    write(connection, run, event.task, number, [(at, event.type, event.task, event.packed())])
+    _end(connection, run, event.task, event.status)
+
+
+def _release(connection: Connection, run: str, task: str) -> None:
+    row = connection.execute(
+        "UPDATE zooid_task SET owner = NULL, lease = NULL WHERE run = %s AND id = %s RETURNING woken, queue, depth",
+        (run, task),
+    ).fetchone()
+    if row and row[0]:
+        defer(connection, [(run, task, row[1], row[2])])
+
+
+def begin(connection: Connection, run: str) -> None:
+    """Queue a run's goal; what an earlier sitting had queued is taken up from there. Nobody owns any of it any more."""
+    connection.execute(
+        "UPDATE zooid_task SET status = 'let go', owner = NULL, fence = fence + 1, open = 0, woken = false "
+        "WHERE run = %s AND NOT status = ANY (%s)",
+        (run, list(FINISHED)),
+    )
+    queue = _queue(connection, run)
+    connection.execute(
+        "INSERT INTO zooid_task (run, id, waiter, queue, depth) VALUES (%s, %s, %s, %s, 0) "
+        "ON CONFLICT (run, id) DO UPDATE SET status = 'queued', queue = excluded.queue",
+        (run, ROOT, ROOT, queue),
+    )
+    defer(connection, [(run, ROOT, queue, 0)])
+
+
+def end_run(connection: Connection, run: str, event: RunEnded, at: float) -> None:
+    """Record how a run ended, once; whoever still works on a part of it has lost that."""
+    row = connection.execute("SELECT status FROM zooid_run WHERE id = %s FOR UPDATE", (run,)).fetchone()
+    if row is None or row[0] != "running":
+        return
+    rows = [(at, event.type, event.task, event.packed())]
+    write(connection, run, OF_THE_RUN, last_number(connection, run, OF_THE_RUN) + 1, rows)
+    note_run(connection, run, event.type, event.packed())
+    connection.execute(
+        f"UPDATE zooid_task SET owner = NULL, fence = fence + 1, status = 'let go' WHERE run = %s AND {_OPEN}", (run,)
+    )
+
+
+# -- keeping what one has, and saving what a dead process had
+
+
+def renew(connection: Connection) -> list[tuple[str, str]]:
+    """Renew this process's leases; the tasks (run, id) that it still owns."""
+    query = (
+        f"UPDATE zooid_task SET lease = clock_timestamp() + interval '{LEASE}' WHERE owner = %s AND {_HELD} "
+        "RETURNING run, id"
+    )
+    return [(run, id) for run, id in connection.execute(query, (me(),)).fetchall()]
+
+
+def rescue(connection: Connection) -> int:
+    """Queue again what belonged to a process that is gone; how many tasks that were."""
+    late = (
+        f"UPDATE zooid_task SET owner = NULL, lease = NULL, fence = fence + 1, woken = false WHERE (run, id) IN ("
+        f"SELECT run, id FROM zooid_task WHERE owner IS NOT NULL AND NOT {_HELD} FOR UPDATE SKIP LOCKED) "
+        "RETURNING run, id, queue, depth"
+    )
+    found = connection.execute(late).fetchall()
+    left = (
+        f"UPDATE zooid_task t SET queue = %s FROM zooid_run r WHERE r.id = t.run AND r.status = 'running' "
+        f"AND r.version = %s AND t.queue = 'run:' || r.id AND t.owner IS NULL AND t.{_OPEN} AND NOT EXISTS ("
+        f"SELECT 1 FROM zooid_worker w WHERE w.id = r.sitting AND w.seen > clock_timestamp() - interval '{ALIVE}') "
+        "RETURNING t.run, t.id, t.queue, t.depth"
+    )
+    found += connection.execute(left, (ANYBODY, version())).fetchall()
+    defer(connection, found)
+    return len(found)

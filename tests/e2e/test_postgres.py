@@ -1,0 +1,134 @@
+"""Runs in a database, worked on by several processes: they share, they die, they sleep, the server is restarted."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.e2e.command import Piped
+from tests.e2e.shared import MODEL, count, goal_of, growing, grown, until, workers
+from tests.postgres import Postgres
+from tests.scripted import Server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    return postgres.database()
+
+
+def test_a_run_without_workers_is_worked_on_where_it_was_begun(zooid: Piped, database: str) -> None:
+    goal = "count the words of a.txt and of b.txt and add them up"
+    done = zooid("run", goal, ZOOID_DATABASE=database)
+    assert done.returncode == 0 and done.stdout.strip() == "4", done.stderr
+    listed = zooid("runs", "--json", ZOOID_DATABASE=database)
+    assert '"status": "done"' in listed.stdout and goal in listed.stdout
+    assert zooid("runs").stdout == ""  # nothing of it is kept in files
+
+
+def test_two_workers_share_one_run(zooid: Piped, database: str) -> None:
+    with Server(growing(3, 4, 0.2)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
+        with workers(zooid, database, 2, **model):
+            done = zooid("run", "grow", *MODEL, ZOOID_DATABASE=database, **{**model, "ZOOID_MAX_PARALLEL": "16"})
+        assert done.returncode == 0 and done.stdout.split() == grown(3, 4).split(), done.stderr
+        assert len(server.requests) == 1 + 3 + 12
+        assert server.at_once > 4, "one worker did all of it"
+    owners = "SELECT count(DISTINCT zone) FROM zooid_event WHERE zone <> ''"
+    assert count(database, owners) == 16
+
+
+def test_a_worker_that_is_killed_costs_no_finished_call(zooid: Piped, database: str) -> None:
+    with Server(growing(3, 6, 0.4)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "2"}
+        with workers(zooid, database, 3, **model) as found, _growing(zooid, database, model) as run:
+            until(lambda: len(server.requests) >= 8)
+            lost = _owned(database, found[0].pid)
+            found[0].send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            until(lambda: not _owned(database, found[0].pid))
+            assert time.monotonic() - killed < 6
+            out, err = run.communicate(timeout=40)
+        assert run.returncode == 0 and out.split() == grown(3, 6).split(), err
+        again = Counter(goal_of(body) for body in server.requests)
+        assert len(again) == 1 + 3 + 18
+        assert sum(again.values()) - len(again) <= max(2, len(lost)), "more was repeated than was in flight"
+
+
+def test_a_worker_that_slept_past_its_lease_writes_nothing(zooid: Piped, database: str) -> None:
+    with Server(growing(2, 2, 0.8)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "2"}
+        with workers(zooid, database, 2, **model) as found, _growing(zooid, database, model) as run:
+            until(lambda: bool(_owned(database, found[0].pid)))
+            fences = _owned(database, found[0].pid)
+            found[0].send_signal(signal.SIGSTOP)
+            out, err = run.communicate(timeout=40)
+            written = "SELECT count(*) FROM zooid_event"
+            before = count(database, written)
+            found[0].send_signal(signal.SIGCONT)
+            time.sleep(1.5)
+            assert count(database, written) == before
+        assert run.returncode == 0 and out.split() == grown(2, 2).split(), err
+        for task, fence in fences.items():
+            assert count(database, f"SELECT fence FROM zooid_task WHERE id = '{task}'") > fence
+
+
+def test_a_server_that_is_restarted(zooid: Piped, database: str, postgres: Postgres) -> None:
+    with Server(growing(3, 4, 0.4)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
+        with workers(zooid, database, 2, **model), _growing(zooid, database, model) as run:
+            until(lambda: len(server.requests) >= 5)
+            threading.Thread(target=postgres.restart).start()
+            out, err = run.communicate(timeout=60)
+        assert run.returncode == 0 and out.split() == grown(3, 4).split(), err
+
+
+def test_a_run_that_asks_goes_on_when_it_is_answered(zooid: Piped, database: str, work: Path) -> None:
+    (work / "c.txt").write_text("old")
+    there = {"ZOOID_DATABASE": database}
+    asked = zooid("run", "write the number of words in a.txt to c.txt", **there)
+    assert asked.returncode == 4 and "it needs an approval" in asked.stderr, asked.stderr
+    run = asked.stderr.split("zooid resume ")[1].split()[0]
+    done = zooid("resume", run, "--answer", "yes", **there)
+    assert done.returncode == 0 and (work / "c.txt").read_text().strip() == "3", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://host/name", "is of a kind that is not known; give postgresql://HOST/NAME"),
+        ("postgresql://127.0.0.1:9/name", "cannot be used"),
+    ],
+)
+def test_a_database_that_is_none(zooid: Piped, url: str, said: str) -> None:
+    for words in (["runs"], ["run", "how much is 1 + 1"], ["worker"]):
+        done = zooid(*words, ZOOID_DATABASE=url)
+        assert done.returncode in (2, 3) and said in done.stderr and "Traceback" not in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize(("format", "said"), [(99, "newer format (99"), (0, "older format (0")])
+def test_a_database_of_another_version(zooid: Piped, database: str, format: int, said: str) -> None:
+    assert zooid("runs", ZOOID_DATABASE=database).returncode == 0
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE zooid_meta SET format = %s", (format,))
+    done = zooid("run", "how much is 1 + 1", ZOOID_DATABASE=database)
+    assert done.returncode == 3 and said in done.stderr and done.stdout == ""
+
+
+def _owned(database: str, pid: int) -> dict[str, int]:
+    """The tasks that a process holds, with their fencing numbers."""
+    query = "SELECT id, fence FROM zooid_task WHERE owner LIKE %s AND lease > clock_timestamp()"
+    with psycopg.connect(database, autocommit=True) as connection:
+        return dict(connection.execute(query, (f"%:{pid}:%",)).fetchall())
+
+
+def _growing(zooid: Piped, database: str, model: dict[str, str]) -> AbstractContextManager[subprocess.Popen[str]]:
+    return zooid.start("run", "-q", "grow", *MODEL, ZOOID_DATABASE=database, **model)
