@@ -58,17 +58,21 @@ def describe(function: Callable[..., Any]) -> Description:
         raise TypeError("it does not say what it returns; annotate it, such as `-> str`")
     docs = _section_entries(doc, "Args")
     params = tuple(_param(p, hints, docs) for p in inspect.signature(function).parameters.values())
-    effect = _labelled(doc, "Effect") or "none"
-    if effect not in EFFECTS:
-        raise TypeError(f"its effect is {effect!r}, not one of {', '.join(EFFECTS)}")
     phrases = tuple(part.strip(" .") for part in _labelled(doc, "Asked as").split(";") if part.strip(" ."))
     summary = " ".join(doc.split("\n\n")[0].split())
     returns = schema.of(hints["return"])
-    known = {p.name for p in params}
-    destinations = _declared(doc, "Destinations", known)
+    about = Description(function.__name__, summary, doc, params, returns, asked_as=phrases)
+    return declarations(about, doc)
+
+
+def declarations(about: Description, doc: str) -> Description:
+    """A description with what the lines of a docstring declare of its effect; raises TypeError where they cannot be."""
+    effect = _labelled(doc, "Effect") or "none"
+    if effect not in EFFECTS:
+        raise TypeError(f"its effect is {effect!r}, not one of {', '.join(EFFECTS)}")
+    destinations = _declared(doc, "Destinations", [p.name for p in about.params])
     outside, names = _declared(doc, "Outside"), _declared(doc, "Names")
-    about = Description(function.__name__, summary, doc, params, returns, typing.cast(Effect, effect), phrases)
-    return replace(about, destinations=destinations, outside=outside, names=names)
+    return replace(about, effect=typing.cast(Effect, effect), destinations=destinations, outside=outside, names=names)
 
 
 def _declared(doc: str, label: str, known: Collection[str] | None = None) -> tuple[str, ...] | None:
