@@ -70,8 +70,9 @@ def has_words(value: Any, marks: Marks, of: Iterable[str]) -> bool:
         return False
     if isinstance(value, str):
         return worst(marks) in of and any(character.isalpha() for character in value)
-    if isinstance(value, dict):
-        return any(has_words(key, worst(marks), of) or has_words(one, at(marks, key), of) for key, one in value.items())
+    if isinstance(value, dict):  # marks in its shape were made by whoever knows its keys
+        keys = any(has_words(key, marks, of) for key in value) if isinstance(marks, str) else False
+        return keys or any(has_words(one, at(marks, key), of) for key, one in value.items())
     return isinstance(value, list) and any(has_words(one, at(marks, n), of) for n, one in enumerate(value))
 
 

@@ -136,7 +136,9 @@ def _asks(tree: Tree) -> list[str]:
     for asked in report.waiting(tree):
         if asked.kind == "approval":
             lines.append(f"zooid: paused, it needs an approval: {clean(asked.text)}")
-            way = f"zooid resume {id} --answer yes (or no); --approve auto allows all that follow too"
+            way = f"zooid resume {id} --answer yes (or no)"
+            if tree.settings.get("approve", "ask") == "ask":
+                way += "; --approve auto allows what follows too, unless text from outside has a hand in it"
         else:
             lines.append(f"zooid: paused, it asks: {clean(asked.text)}")
             way = f'zooid resume {id} --answer "…"'

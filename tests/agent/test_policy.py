@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,85 @@ def test_the_question_says_what_would_happen() -> None:
     assert text.startswith("replace old.txt: function(") and len(text) < 200
     assert "use the network" in policy.question(call(tool("network")))
     assert "run programs" in policy.question(call(tool("execute"), path="old.txt"))
+
+
+# -- where an effect goes
+
+
+def said(lines: str, function: Any = None) -> Tool:
+    def send(to: str, text: str, amount: float = 0.0, day: datetime.date | None = None) -> str:
+        return text
+
+    chosen = function or send
+    chosen.__doc__ = f"Do it.\n\n{lines}"
+    return from_function(chosen, "test")
+
+
+def test_a_tool_that_declares_no_destinations_may_send_any_text_anywhere() -> None:
+    assert policy.destinations(said("Effect: network")) == ["to", "text"]
+    assert policy.destinations(said("Effect: network\n\nDestinations: to")) == ["to"]
+    assert policy.destinations(said("Effect: network\n\nDestinations: nothing")) == []
+    assert policy.destinations(said("Effect: execute\n\nDestinations: everything")) == ["to", "text", "amount", "day"]
+    assert policy.destinations(tool("write")) == ["path"]
+    assert policy.destinations(tool("write", with_path=False)) == ["text"]
+    assert policy.destinations(tool("network")) == ["path", "text"]
+
+
+def test_a_declared_destination_must_be_a_parameter() -> None:
+    with pytest.raises(TypeError, match="Destinations: nobody"):
+        said("Effect: network\n\nDestinations: nobody")
+
+
+def test_paths_in_lists_are_destinations_and_their_files_are_looked_at() -> None:
+    def pack(paths: list[Path], into: Path | None = None) -> None: ...
+
+    made = said("Effect: write", pack)
+    assert policy.destinations(made) == ["paths", "into"]
+    assert list(policy.before(made, {"paths": ["old.txt", "new.txt"], "into": "folder"})) == ["old.txt", "folder"]
+    assert policy.judge(call(made, paths=["new.txt", "old.txt"]), "ask")[0] == "ask"
+
+
+STEERED = [
+    # origins of to and text, of the plan; what --approve auto says of a message
+    ("person", "person", "program", "allow", ""),
+    ("tool", "tool", "program", "allow", ""),
+    ("listed", "person", "program", "allow", ""),
+    ("outside", "person", "program", "ask", "its to comes from outside"),
+    ("person", "outside", "program", "ask", "its text holds text from outside"),
+    ("person", "person", "outside", "ask", "it was planned after text from outside was read"),
+]
+
+
+@pytest.mark.parametrize(("to", "text", "by", "verdict", "why"), STEERED)
+def test_a_message_is_sent_unasked_where_no_outside_text_has_a_hand_in_it(
+    to: str, text: str, by: str, verdict: str, why: str
+) -> None:
+    found = call(said("Effect: network\n\nDestinations: to"), {"to": to, "text": text}, by, to="ann", text="hello")
+    assert policy.judge(found, "auto") == (verdict, why)
+    assert policy.judge(found, "never")[0] == "refuse" and policy.judge(found, "ask")[0] == "ask"
+    assert policy.question(found, why).endswith(why or 'text="hello")')
+
+
+def test_numbers_and_dates_from_outside_fill_a_message_s_slots() -> None:
+    made = said("Effect: network\n\nDestinations: to")
+    origins = {"amount": "outside", "day": "outside", "text": "person", "to": "person"}
+    assert policy.judge(call(made, origins, to="ann", text="rent", amount=5, day="2026-01-31"), "auto")[0] == "allow"
+
+
+def test_a_call_that_names_no_recipient_reaches_nobody() -> None:
+    def invite(title: str, guests: list[str] | None = None) -> None: ...
+
+    made = said("Effect: network\n\nDestinations: guests", invite)
+    assert policy.judge(call(made, {"title": "outside"}, title="reunion"), "auto")[0] == "allow"
+    assert policy.judge(call(made, {"title": "outside"}, title="reunion", guests=["ann"]), "auto")[0] == "ask"
+
+
+def test_reading_is_never_asked_about() -> None:
+    for effect in ("none", "read"):
+        found = call(tool(effect), {"path": "outside"}, "outside", path="old.txt")
+        assert policy.judge(found, "never") == ("allow", "")
+
+
+def test_part_of_an_argument_is_enough() -> None:
+    made = said("Effect: network\n\nDestinations: to")
+    assert policy.judge(call(made, {"to": ["person", "outside"]}, to="x", text="y"), "auto")[0] == "ask"
