@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 
@@ -24,13 +24,18 @@ class Stop:
         with self._lock:
             self._wanted, ways = True, list(self._ways)
         for way in ways:
-            way()
+            self._end(way)
 
     def add(self, way: Callable[[], None]) -> None:
         with self._lock:
             self._ways.append(way)
             wanted = self._wanted
         if wanted:
+            self._end(way)
+
+    @staticmethod
+    def _end(way: Callable[[], None]) -> None:
+        with suppress(OSError):  # it has ended by itself meanwhile
             way()
 
     def remove(self, way: Callable[[], None]) -> None:

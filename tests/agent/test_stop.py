@@ -59,13 +59,14 @@ def test_nothing_is_left_within_two_seconds_of_a_limit(world: World) -> None:
         goal("asks", "part a"),
         call("calls", "linger", text=str(world.folder / "called")),
         call("runs", "count_words", text="x", check={"command": "sh -c 'touch ../ran; sleep 86398 & sleep 86397'"}),
+        call("commands", "run_command", command="touch typed; sleep 86396"),
         call("counts", "count_words", text="one two three"),
-        answer="$counts $asks $calls $runs",
+        answer="$counts $asks $calls $runs $commands",
     )
     script = by_goal({"the goal": [steps], "part a": [Reply(hang=True)]})
-    done = world.run(script, seconds=1.5, approve="auto")
-    assert done.code == 3 and done.seconds < 1.5 + 2
-    assert (world.folder / "called").exists() and (world.folder / "ran").exists()
+    done = world.run(script, seconds=2.5, approve="auto")
+    assert done.code == 3 and done.seconds < 2.5 + 2
+    assert all((world.folder / name).exists() for name in ("called", "ran", "work/typed"))
     until = time.monotonic() + 1
     while (done.server.left < 1 or lingering()) and time.monotonic() < until:
         time.sleep(0.02)

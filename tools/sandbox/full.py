@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools import stop
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ class Zygote:
             for fd in theirs:
                 os.close(fd)
             theirs.clear()
-            gathered = _gather(ours, job.limits, started + job.limits.seconds + _GRACE)
+            with stop.by(lambda: _let_go(ours)):
+                gathered = _gather(ours, job.limits, started + job.limits.seconds + _GRACE)
             if gathered is None:
                 self.close()
                 raise SandboxError(f"the sandbox ({self.kind}) did not answer; it was ended")
@@ -265,6 +267,13 @@ def _close(ours: dict[str, int], theirs: list[int]) -> None:
         os.close(fd)
 
 
+def _let_go(ours: dict[str, int]) -> None:
+    """Has a run ended; from any thread."""
+    lifeline = ours.pop("lifeline", None)
+    if lifeline is not None:
+        os.close(lifeline)
+
+
 def _file(text: str) -> int:
     """A file in memory, at its start."""
     fd = os.memfd_create("zooid")
@@ -315,7 +324,7 @@ def _gather(ours: dict[str, int], limits: Limits, deadline: float) -> dict[str, 
                 del names[fd]
         if "lifeline" in ours and max(kept["stdout"].size, kept["stderr"].size) > DRAINED + limits.output:
             kept["status"].take(b"limit output\n")
-            os.close(ours.pop("lifeline"))
+            _let_go(ours)
     return kept
 
 
@@ -399,7 +408,8 @@ def run_bare(root: Path, job: Job) -> Result:
     )  # fmt: skip
     ended, what = "exit", ""
     try:
-        out, err = process.communicate(job.stdin.encode(), job.limits.seconds)
+        with stop.by(lambda: os.killpg(process.pid, 9)):
+            out, err = process.communicate(job.stdin.encode(), job.limits.seconds)
         what = str(process.returncode)
     except subprocess.TimeoutExpired:
         ended, what, out, err = "limit", "time", b"", b""
