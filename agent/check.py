@@ -8,6 +8,8 @@ import os
 import re
 import shlex
 import signal
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
@@ -27,7 +29,7 @@ async def judge(run: Run, task: Task, number: int, value: Any) -> str:
     check = task.check
     if check is None:
         return ""
-    why = by_value(check, value)
+    why = by_value(check, value) or by_examples(check, task.inputs, value)
     if not why and check.command:
         why = await _by_command(run, task, check.command, as_text(value))
     if not why and check.judge:
@@ -43,11 +45,12 @@ def flaw(check: Check) -> str:
             return "its command is empty"
         if check.file:
             workspace.inside(check.file)
-        return _schema_flaw(check.schema or {})
+        return _schema_flaw(check.schema or {}) or _examples_flaw(check.examples)
     except (re.error, ValueError, ToolError, RecursionError) as error:
         return str(error)
 
 
+_ROW = {"input", "output"}
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 _LOOKED_AT = frozenset("type properties required items enum anyOf additionalProperties format".split())
 _WORDS = frozenset("title description default examples $schema".split())
@@ -72,6 +75,14 @@ def _schema_flaw(wanted: Any) -> str:
     return next((why for part in inner if (why := _schema_flaw(part))), "")
 
 
+def _examples_flaw(rows: Any) -> str:
+    if rows is None:
+        return ""
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
+        return ""
+    return 'its examples must be a list of objects such as {"input": "cats", "output": "cat"}'
+
+
 def by_value(check: Check, value: Any) -> str:
     """The parts of a check that need no program and no model: schema, exact value, file, pattern."""
     if check.schema is not None:
@@ -90,6 +101,35 @@ def by_value(check: Check, value: Any) -> str:
     if check.pattern and not re.search(check.pattern, text):
         return f"{check.file or 'the result'} does not match the pattern {check.pattern!r}: {text[:80]!r}"
     return ""
+
+
+def by_examples(check: Check, inputs: dict[str, Any], value: Any) -> str:
+    """Why a result does not agree with the examples; empty where it does."""
+    for name, found, wanted in _pairs(check, inputs, value):
+        if found.strip() != wanted.strip():
+            return f"for {name[:40]!r} the result is {found[:80]!r}, and the example says {wanted[:80]!r}"
+    return ""
+
+
+def _pairs(check: Check, inputs: dict[str, Any], value: Any) -> Iterator[tuple[str, str, str]]:
+    """The examples that a result can be held against: the input, what was found, what should be.
+
+    A task is an example where one of its inputs is the row's. An object holds one where it has a field of that name.
+    """
+    given = [as_text(one) for one in inputs.values()] if check.examples else []
+    for row in check.examples or ():
+        name, wanted = as_text(row["input"]), as_text(row["output"])
+        if isinstance(value, dict) and name in value:
+            yield name, as_text(value[name]), wanted
+        elif name in given:
+            yield name, as_text(value), wanted
+
+
+def decides(check: Check | None, inputs: dict[str, Any], value: Any) -> bool:
+    """Whether a check has anything to hold a result against: of a list, few items may be examples."""
+    return check is not None and (
+        replace(check, examples=None) != Check() or any(True for _ in _pairs(check, inputs, value))
+    )
 
 
 async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
@@ -119,12 +159,14 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
 
 
 async def _by_model(run: Run, task: Task, number: int, question: str, text: str) -> str:
-    """Ask a planner, in a call of its own, whether the result will do."""
+    """Ask a planner whether the result will do: another than made it where there is one, and always in a call apart."""
     from agent.planners import Ask
 
-    judge = next((planner for planner in run.planners if planner.name != "embedded"), None)
-    if judge is None:
+    made = task.attempt(number)
+    models = [planner for planner in run.planners if planner.name != "embedded"]
+    if not models:
         return "a judge model is wanted, and there is none: give a key or a GGUF"
+    judge = next((planner for planner in models if made is None or planner.name != made.worker), models[0])
     asked = Ask(f"{question} Answer yes, or no with the reason.", {"goal": task.goal, "result": text}, may_plan=False)
     try:
         async with run.budget.slots:

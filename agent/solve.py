@@ -67,7 +67,7 @@ async def attempt(run: Run, task: Task, worker: Worker, last: Outcome) -> Outcom
         if outcome.status == "done":
             why = await accept(run, task, number, outcome.value)
             outcome = _failed(outcome, why, mend=True) if why else outcome
-        known = outcome.verified or worker.name == task.tool or task.check is not None
+        known = outcome.verified or worker.name == task.tool or check.decides(task.check, task.inputs, outcome.value)
         outcome.verified = outcome.status == "done" and known
     except Pause as pause:
         return Outcome("paused", worker=worker.name, blocked=str(pause))

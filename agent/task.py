@@ -20,6 +20,7 @@ class Check:
     pattern: str = ""  # a regular expression found in the result's text
     file: str = ""  # a file of the workspace that must exist; `pattern` is then looked for in it
     command: str = ""  # a program whose exit code 0 means yes; its standard input is the result
+    examples: list[dict[str, Any]] | None = None  # rows of input and output that the result must agree with
     judge: str = ""  # a question that a model other than the maker's call answers with yes or no
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.check import by_value, flaw
+from agent.check import by_examples, by_value, flaw
 from agent.task import Check
 from tests.agent.test_run import World, by_goal, call, goal, plan
 from tools import workspace
@@ -139,6 +139,40 @@ def test_each_item_is_held_against_the_check(world: World) -> None:
 def test_a_file_that_a_task_was_to_make(world: World) -> None:
     write = call("w", "write_file", path="t.txt", text="the total is 3", check={"file": "t.txt", "pattern": "total"})
     assert world.run([plan(write, answer="$w")]).root.verified
+
+
+# -- examples
+
+ROWS = [{"input": "cats", "output": "cat"}, {"input": "mice", "output": "mouse"}]
+
+
+def test_a_result_that_is_an_example_must_be_as_the_example_says(world: World) -> None:
+    script = by_goal(
+        {
+            "the goal": [plan(goal("g", "singular of $item", each=["cats", "dogs", "mice"], check={"examples": ROWS}))],
+            "singular of cats": [{"answer": "cat"}],
+            "singular of dogs": [{"answer": "dog"}],
+            "singular of mice": [{"answer": "mice"}, {"answer": "mouse"}],
+        }
+    )
+    done = world.run(script)
+    one, two, three = (done.task(f"root.g[{n}]") for n in range(3))
+    assert [one.verified, two.verified, three.verified] == [True, False, True] and three.result == "mouse"
+    assert "for 'mice' the result is 'mice', and the example says 'mouse'" in three.attempts[0].verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [({"cats": "cat", "dogs": "dog"}, ""), ({"cats": "cats"}, "the example says 'cat'"), ("anything", ""), ([], "")],
+)
+def test_an_object_that_holds_examples_must_agree_with_them(value: Any, said: str) -> None:
+    why = by_examples(Check(examples=ROWS), {"text": "cats and dogs"}, value)
+    assert (said in why) if said else why == ""
+
+
+@pytest.mark.parametrize("rows", [[], "cats", [{"input": 1}], {"cats": "cat"}])
+def test_examples_that_are_none(rows: Any) -> None:
+    assert "examples must be a list" in flaw(Check(examples=rows))
 
 
 # -- programs
