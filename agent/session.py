@@ -7,6 +7,7 @@ import contextlib
 import select
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from agent.errors import PersonError, UsageError
 from agent.output import Output, clean, counted, spent
 from agent.output import preview as preview_of
 from agent.run import Run
-from agent.task import ROOT, Answer, Decision, Plan, PlannedTask, Question, Usage, to_json
+from agent.task import ROOT, Answer, Decision, Plan, PlannedTask, Question, Task, Usage, to_json
 from agent.tree import Tree
 from tools.schema import as_text
 from tools.workspace import write_atomically
@@ -127,7 +128,7 @@ def _why(tree: Tree, code: int, failure: str) -> list[str]:
         return [f"zooid: {blocked}", f"  undo that with: zooid jobs retry {id}"]
     if code in _RESUMABLE or code > 128:
         return [f"zooid: {blocked}", *_missing(tree), _go_on(id)]
-    return [f"zooid: the goal is not met: {blocked}"]
+    return [f"zooid: the goal is not met: {blocked}", *_stuck(tree)]
 
 
 def _asks(tree: Tree) -> list[str]:
@@ -144,6 +145,26 @@ def _asks(tree: Tree) -> list[str]:
             way = f'zooid resume {id} --answer "…"'
         lines.append(f"  go on with: {way}")
     return lines or [f"zooid: paused: {clean(tree.blocked)}", _go_on(id)]
+
+
+def _stuck(tree: Tree, most: int = 3) -> list[str]:
+    """What was tried about each task that is missing, and how a person can help."""
+    open_ = report.open_tasks(tree)
+    lines = [f"  missing: {preview_of(task.goal, 60)}{_tried(task)}" for task in open_[:most]]
+    if len(open_) > most:
+        lines.append(f"  and {counted(len(open_) - most, 'more task')}; see: zooid tree {tree.run}")
+    if open_:
+        lines.append(f'  give a hint, and it is tried again: zooid jobs retry {tree.run} {open_[0].id} --hint "…"')
+    return lines
+
+
+def _tried(task: Task) -> str:
+    """Who tried a task, how often, and what the last try came to."""
+    times = Counter(attempt.worker for attempt in task.attempts)
+    if not times:
+        return " (not begun)"
+    who = ", ".join(f"{clean(worker)} {n} times" if n > 1 else clean(worker) for worker, n in times.items())
+    return f" (tried by {who}; {preview_of(task.blocked.removeprefix('failed: '), 100)})"
 
 
 def _missing(tree: Tree, most: int = 5) -> list[str]:
