@@ -236,21 +236,30 @@ def resume(
 
 @app.command()
 def runs(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="These runs alone.")] = None,
     number: Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many, the newest first.")] = 20,
     all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="What all runs cost, by model, tool and hour.")] = False,
     json: Json = False,
 ) -> None:
-    """List the runs: their status, age, tasks, tokens and cost.
+    """List the runs: their status, age, tasks, tokens and cost. Or say what they cost, by model, tool and hour.
 
     \b
     Examples:
       zooid runs
       zooid runs -n 5
       zooid runs --all --json
+      zooid runs --cost
+      zooid runs --cost 7f3k
     """
     from agent import assemble, report
 
-    report.show_runs(_output(json), assemble.archive(), None if all else number)
+    if cost:
+        from agent import costs
+
+        costs.show(_output(json), costs.gather(assemble.archive(), ids or []))
+        return
+    report.show_runs(_output(json), assemble.archive(), None if all else number, ids or [])
 
 
 @app.command()

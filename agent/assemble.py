@@ -354,12 +354,28 @@ def preview(goal: str, inputs: dict[str, Any], at: Setup) -> Preview:
         call = PlannedTask("a", goal, choice.tool.name, choice.args)
         return Preview(choice.why, Plan([call], "$a"), Usage(), {})
     task, limits, asked = Task(ROOT, goal, inputs=inputs), config.limits(at.settings), planners(at.settings, tools)
-    for planner in asked[:-1]:
+    for planner in asked:
         try:
-            return asyncio.run(_preview(task, planner, tools, limits))
+            found = asyncio.run(_preview(task, planner, tools, limits))
+            found.estimate = _estimate(found.decision, asked, at.settings)
+            return found
         except Declined:
-            pass  # the next one may know
-    return asyncio.run(_preview(task, asked[-1], tools, limits))
+            if planner is asked[-1]:
+                raise
+    raise AssertionError("the last planner's word is given or raised")
+
+
+def _estimate(decision: Any, asked: Sequence[Planner], settings: config.Settings) -> Any:
+    """What the models may take for a plan; None where no model can be asked, or there is no plan."""
+    from agent import costs, prices
+
+    models = [planner.name for planner in asked if planner.name != "embedded"]
+    if not models or not isinstance(decision, Plan):
+        return None
+    own = settings.prices
+    priced = models[0].startswith("openai:")
+    price = prices.of(settings.model or _DEFAULT_MODEL, settings.base_url, own) if priced else prices.FREE
+    return costs.estimate(decision, costs.record(archive()), price)
 
 
 async def _preview(task: Task, planner: Planner, tools: Registry, limits: Any) -> Preview:
@@ -367,15 +383,14 @@ async def _preview(task: Task, planner: Planner, tools: Registry, limits: Any) -
 
     shown = planner.name != "embedded"
     fitting = [tool for _, tool in Router(tools, routes().said()).rank(task.goal)][:SHOWN_TOOLS] if shown else []
-    ask, usage = Ask(task.goal, task.inputs, fitting, max_tasks=limits.width), Usage()
+    ask = Ask(task.goal, task.inputs, fitting, max_tasks=limits.width)
     try:
         for left in range(limits.replans, -1, -1):
             reply = await planner.decide(ask, lambda text: None)
-            usage += reply.usage
             try:
                 if isinstance(reply.decision, Plan):
                     plans.check(reply.decision, task, (), task.inputs.keys(), tools, limits.width)
-                return Preview(planner.name, reply.decision, usage, _asks(reply.decision, tools))
+                return Preview(planner.name, reply.decision, reply.usage, _asks(reply.decision, tools))
             except UnsoundPlan as error:
                 if not left:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -242,8 +242,10 @@ def age(seconds: float) -> str:
 # -- what the commands show
 
 
-def show_runs(output: Output, archive: Archive, most: int | None) -> None:
-    found, now = archive.summaries(most), time.time()
+def show_runs(output: Output, archive: Archive, most: int | None, ids: Sequence[str] = ()) -> None:
+    """The newest runs, or those that are named, each by a beginning of its id."""
+    found, now = archive.summaries(None if ids else most), time.time()
+    found = [one for one in found if not ids or one.run.startswith(tuple(ids))]
     if not found:
         output.say('there are no runs yet; start one with: zooid run "…"')
     if found or output.json:

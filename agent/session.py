@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import events as ev
 from agent import report, signals, view
+from agent.costs import Estimate, in_words
 from agent.errors import PersonError, UsageError
 from agent.output import Output, clean, counted, spent
 from agent.output import preview as preview_of
@@ -49,6 +50,7 @@ class Preview:
     decision: Decision
     usage: Usage
     asks: dict[str, bool]
+    estimate: Estimate | None = None  # of what carrying it out would cost, where a model may be asked
 
 
 def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
@@ -245,7 +247,11 @@ def piped(output: Output) -> dict[str, Any]:
 
 def show_plan(preview: Preview, output: Output) -> int:
     """Show what a planner would do. Nothing is done and nothing is kept."""
-    output.page(_plan_lines(preview), to_json(preview.decision) | {"usage": asdict(preview.usage)})
+    estimate = asdict(preview.estimate) if preview.estimate else None
+    data = to_json(preview.decision) | {"usage": asdict(preview.usage), "estimate": estimate}
+    output.page(_plan_lines(preview), data)
+    if preview.estimate:
+        output.say(in_words(preview.estimate))
     output.say(output.paint(f"{preview.planner}: {spent(preview.usage)}; nothing was done", "dim"))
     return 0
 

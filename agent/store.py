@@ -329,12 +329,20 @@ def _count(database: sqlite3.Connection, type_: str) -> int:
 
 
 def _usage(database: sqlite3.Connection) -> Usage:
-    """The sum of what every attempt cost; unpriced as soon as one call is."""
+    """The sum of what every attempt cost, or had reserved when it was cut short; unpriced as soon as one call is."""
     rows = database.execute(
-        "SELECT json_extract(body, '$.usage') FROM event WHERE type IN ('attempt.decided', 'attempt.ended') "
-        "AND json_extract(body, '$.usage.calls') > 0"
+        "SELECT type, task, json_extract(body, '$.number'), json_extract(body, '$.usage') FROM event "
+        "WHERE type IN ('attempt.reserved', 'attempt.decided', 'attempt.ended') "
+        "AND json_extract(body, '$.usage.calls') > 0 ORDER BY seq"
     )
-    return sum((Usage(**json.loads(text)) for (text,) in rows), Usage())
+    settled, reserved = Usage(), {}
+    for type_, task, number, text in rows:
+        if type_ == "attempt.reserved":
+            reserved[task, number] = Usage(**json.loads(text))
+        else:
+            reserved.pop((task, number), None)
+            settled += Usage(**json.loads(text))
+    return sum(reserved.values(), settled)
 
 
 def _unused(folder: Path) -> Path:
