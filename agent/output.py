@@ -79,7 +79,6 @@ class Output:
         """What a command is about: lines for a person, or `data` as JSON."""
         text = as_json(data) if self.json else "\n".join(lines)
         if text:
-            text = clean(text, keep_styles=True) if self.stdout.isatty() else text
             self._write(self.stdout, text + "\n")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], data: Any) -> None:
@@ -108,7 +107,7 @@ class Output:
     def new_line(self) -> None:
         """Begin a line of its own on a terminal, over what was typed there, such as the sign of Ctrl-C."""
         if self.stderr.isatty() and not self.dumb:
-            self._write(self.stderr, "\r\x1b[K")
+            self._write(self.stderr, "\r\x1b[K", own=True)
 
     def farewell(self, text: str) -> None:
         """The last words of a program that ends at once, from wherever it is: no lock is taken, no buffer used."""
@@ -131,7 +130,10 @@ class Output:
         sign, plain_sign, style = MARKS[_SAME_MARK.get(status, status)]
         return self.paint(sign if _can_write(target, sign) else plain_sign, style, target)
 
-    def _write(self, stream: TextIO, text: str) -> None:
+    def _write(self, stream: TextIO, text: str, own: bool = False) -> None:
+        """Write, without keys and, where it may be a terminal, without what could play with one (`own` may)."""
+        if not own and (stream is self.stderr or stream.isatty()):
+            text = clean(text, keep_styles=True)
         try:
             stream.write(redact.text(text))
             stream.flush()
@@ -177,7 +179,8 @@ def _can_write(stream: TextIO, text: str) -> bool:
 
 
 def as_json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(data, ensure_ascii=False, default=str)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # half characters and what JSON itself lets pass
 
 
 def clean(text: str, *, keep_styles: bool = False) -> str:

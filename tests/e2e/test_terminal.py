@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.command import Piped, in_terminal
 from tests.scripted import Reply, Server
 
@@ -138,3 +140,66 @@ def test_tables_are_cut_to_the_terminal(zooid: Piped, home: Path, work: Path) ->
     with in_terminal(home, work, "tools", columns=60) as terminal:
         assert terminal.end() == 0
     assert all(len(line) <= 60 for line in terminal.screen())
+
+
+# -- text from outside
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31337m\x1b[2J\x1bPq\x1b\\\x9b31338m\x85\u202e\u2066\u2028\x08\x0c\x7f"
+PLAYS = re.compile(r"\x1b[^\[]|\x1b\[3133|\x1b\[2J|[\x00-\x07\x0b\x0c\x0e-\x1a\x7f-\x9f\u202e\u2066\u2028]")
+
+
+def hostile_script(body: dict[str, Any]) -> Reply | dict[str, Any]:
+    """Text that would play with a terminal, wherever a model can put some."""
+    text = body["messages"][-1]["content"]
+    if "a part of it" in text:
+        return Reply({"answer": f"part {HOSTILE}"}, delay=0.8)
+    if "The person said" in text:
+        return {"answer": f"all of it {HOSTILE}"}
+    if "\nResults:" in text or "The last try failed" in text:
+        return {"ask": f"Which one {HOSTILE}"}
+    tasks = [
+        {"id": "p", "goal": f"a part of it {HOSTILE}"},
+        {"id": "n", "tool": "no_file", "args": {"name": HOSTILE}},
+        {"id": "w", "tool": "write_file", "args": {"path": "b.txt", "text": f"new {HOSTILE}"}},
+    ]
+    return {"tasks": tasks, "notes": HOSTILE}
+
+
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_text_from_outside_never_plays_with_the_terminal(home: Path, work: Path, every: int) -> None:
+    (tools := home / "config" / "zooid" / "tools").mkdir(parents=True)
+    code = f'def no_file(name: str) -> str:\n    """Opens {HOSTILE!r}."""\n    raise OSError(name)\n'
+    (tools / "hostile.py").write_text(code.replace(f"{HOSTILE!r}", HOSTILE.replace("\\", "\\\\").replace("\x0c", "")))
+    (tools / f"bro{HOSTILE}ken.py").write_text("import nothing_of_the_kind")
+    (work / f"odd{HOSTILE}.txt").write_text(HOSTILE)
+    refusal = Reply(status=429, error={"message": f"slow down {HOSTILE}"}, headers={"Retry-After": "0.4"})
+    first = iter([refusal])
+    seen: dict[str, str] = {}
+    with Server(lambda body: next(first, None) or hostile_script(body)) as server:
+        with in_terminal(home, work, "run", f"do it {HOSTILE}".replace("\x00", ""), *by(server), **KEY) as terminal:
+            terminal.until(r"\[y/N\] ")
+            terminal.send("y\n")
+            while terminal.process.poll() is None:
+                terminal.read()
+                if terminal.seen.endswith("> "):
+                    terminal.send("this\n")
+                    terminal.until("this\r\n$|this\r\n.")
+            terminal.end()
+            seen["run"] = terminal.seen
+        looks = [["tree"], ["tree", "--json"], ["log"], ["log", "--json"]]
+        id = str(Piped(home, work).last())
+        commands = [[look[0], id, *look[1:]] for look in looks]
+        commands += [["runs"], ["runs", "--json"], ["tools"], ["tools", "--json"], ["tools", "show", "no_file"]]
+        commands += [
+            ["tools", "call", "no_file", f"name={HOSTILE}"],
+            ["run", HOSTILE],
+            ["tools", "call", f"x{HOSTILE}"],
+        ]
+        commands += [["tools", "call", "read_file", f"path=odd{HOSTILE}.txt"], ["run", "--plan", "x", *by(server)]]
+        for words in commands[::every]:
+            with in_terminal(home, work, *words, **KEY) as terminal:
+                terminal.end()
+                seen[" ".join(words)] = terminal.seen
+    for name, text in seen.items():
+        assert not (found := PLAYS.search(text)), (name, found, text[-2000:])
+    assert r"all of it \x1b]0;owned\x07" in seen["run"] and r"\u202e" in seen["run"]
