@@ -40,13 +40,14 @@ async def judge(run: Run, task: Task, number: int, value: Any) -> str:
 def flaw(check: Check) -> str:
     """Why a check can judge nothing; empty where it can."""
     try:
-        re.compile(check.pattern)
+        if check.pattern:
+            _matches(check.pattern, "")
         if check.command and not shlex.split(check.command):
             return "its command is empty"
         if check.file:
             workspace.inside(check.file)
         return _schema_flaw(check.schema or {}) or _examples_flaw(check.examples)
-    except (re.error, ValueError, ToolError, RecursionError) as error:
+    except (ValueError, ToolError, RecursionError) as error:
         return str(error)
 
 
@@ -98,7 +99,7 @@ def by_value(check: Check, value: Any) -> str:
         if not path.is_file():
             return f"the file {check.file} is not there"
         text = path.read_text(encoding="utf-8", errors="replace")
-    if check.pattern and not re.search(check.pattern, text):
+    if check.pattern and not _matches(check.pattern, text):
         return f"{check.file or 'the result'} does not match the pattern {check.pattern!r}: {text[:80]!r}"
     return ""
 
@@ -130,6 +131,18 @@ def decides(check: Check | None, inputs: dict[str, Any], value: Any) -> bool:
     return check is not None and (
         replace(check, examples=None) != Check() or any(True for _ in _pairs(check, inputs, value))
     )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether a pattern is found. Raises ToolError for one that is none, and where it takes more than a second."""
+    import regex  # `re` can be given no time, and a model may write a pattern that takes for ever
+
+    try:
+        return regex.search(pattern, text, timeout=1.0) is not None
+    except regex.error as error:
+        raise ToolError(f"the pattern {pattern!r} is none: {error}") from None
+    except TimeoutError:
+        raise ToolError(f"the pattern {pattern!r} takes too long; write one that has one way to match") from None
 
 
 async def _by_command(run: Run, task: Task, command: str, text: str) -> str:

@@ -255,7 +255,8 @@ class OpenAIPlanner:
 
     async def _exchange(self, client: Any, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
         """What a server answers: status, headers, body. No redirect is followed: the key is for this host alone."""
-        async with client.stream("POST", "chat/completions", json=body) as response:
+        said = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # halves of characters have no bytes
+        async with client.stream("POST", "chat/completions", content=said) as response:
             text = bytearray()
             async for part in response.aiter_bytes():
                 text += part
@@ -270,6 +271,7 @@ class OpenAIPlanner:
             self._check_settings()
             given = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
             headers = {name: value for name, variable in given.items() if (value := os.environ.get(variable))}
+            headers["Content-Type"] = "application/json"
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
             self._client = httpx2.AsyncClient(base_url=self._base_url or _OPENAI, headers=headers, timeout=None)
