@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import re
 import shlex
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
 from agent.task import Answer, Check, Task
-from tools import redact, schema, workspace
+from tools import redact, schema, stop, workspace
 from tools.errors import ToolError
 from tools.schema import as_text
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from agent.run import Run
 
 _SECONDS = 120  # that a command may take
+_MOST_BYTES = 16 * 2**20  # that it may write, and that a file may have
 
 
 async def judge(run: Run, task: Task, number: int, value: Any) -> str:
@@ -98,6 +98,8 @@ def by_value(check: Check, value: Any) -> str:
         path = workspace.inside(check.file)
         if not path.is_file():
             return f"the file {check.file} is not there"
+        if path.stat().st_size > _MOST_BYTES:
+            return f"the file {check.file} has more than {_MOST_BYTES >> 20} MiB, too much to be looked at"
         text = path.read_text(encoding="utf-8", errors="replace")
     if check.pattern and not _matches(check.pattern, text):
         return f"{check.file or 'the result'} does not match the pattern {check.pattern!r}: {text[:80]!r}"
@@ -146,29 +148,49 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
+    from agent.workers import in_thread
+
     await run.allow_command(task, command)
+    data = text.encode(errors="backslashreplace")
     try:
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(command),
-            cwd=workspace.root(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=redact.environment(),
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        return f"the check's command {command!r} could not be run: {error}"
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(text.encode(errors="backslashreplace")), _SECONDS)
-    except TimeoutError:
-        return f"the check's command {command!r} did not end within {_SECONDS} seconds"
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # it has ended, and left nothing behind
+        code, last = await in_thread(lambda: _ran(command, data), _SECONDS, f"the check's command {command!r}")
+    except ToolError as error:
+        return str(error)
+    return "" if code == 0 else f"{command!r} ended with {code}: {last}"
+
+
+def _ran(command: str, data: bytes) -> tuple[int, str]:
+    """Run a program on what it is given; its exit code, and the last of what it wrote, of which no more is held."""
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as given:
+        given.write(data)
+        given.seek(0)
+        try:
+            process = subprocess.Popen(
+                shlex.split(command), cwd=workspace.root(), env=redact.environment(), start_new_session=True,
+                stdin=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            raise ToolError(f"the check's command {command!r} could not be run: {error}") from None
+
+    def end() -> None:
+        with suppress(ProcessLookupError):  # it has ended, and left nothing behind
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    last = output.decode(errors="replace").strip()[-200:]
-    return "" if process.returncode == 0 else f"{command!r} ended with {process.returncode}: {last}"
+
+    assert process.stdout
+    last, size = b"", 0
+    try:
+        with stop.by(end), process.stdout as out:
+            while part := out.read(2**16):
+                last, size = (last + part)[-1000:], size + len(part)
+                if size > _MOST_BYTES:
+                    raise ToolError(f"the check's command {command!r} wrote more than {_MOST_BYTES >> 20} MiB")
+            return process.wait(), last.decode(errors="replace").strip()[-200:]
+    finally:
+        end()
+        process.wait()
 
 
 async def _by_model(run: Run, task: Task, number: int, question: str, text: str) -> str:

@@ -25,7 +25,7 @@ __all__ = [
     "choose_file",
 ]
 
-_TEXT_LIMIT = 64 * 2**20  # bytes; more than that is never meant to be held as one text
+_TEXT_LIMIT = 8 * 2**20  # bytes of a text, and characters of the lines that a search finds
 _SUGGEST_AMONG = 5000  # files looked at when a name was mistyped
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # what no text holds, be its encoding what it may
 
@@ -107,8 +107,17 @@ def search_text(pattern: str, path: Path = Path("."), files: str = "*") -> list[
         raise ToolError(f"there is no file or folder {workspace.shown(path)}; {_instead(path, folders=False)}")
     wanted = _search_pattern(pattern.strip())
     within = [path] if path.is_file() else _deep(path, files)
-    found = ((file, number, line) for file in within for number, line in _lines_of(file))
-    return [f"{workspace.shown(file)}:{number}: {line.strip()}" for file, number, line in found if wanted.search(line)]
+    found, size = list[str](), 0
+    for file in within:
+        for number, line in _lines_of(file):
+            if wanted.search(line):
+                found.append(f"{workspace.shown(file)}:{number}: {line.strip()}")
+                size += len(found[-1])
+            if size > _TEXT_LIMIT:
+                raise ToolError(
+                    f"more than {len(found):,} lines hold {pattern!r}; search for more words or in fewer files"
+                )
+    return found
 
 
 def read_file(path: Path) -> str:
@@ -300,11 +309,21 @@ def _lines_of(path: Path) -> Iterator[tuple[int, str]]:
         start = file.read(4096)
     if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return
+    if path.stat().st_size > _TEXT_LIMIT:
+        yield from enumerate(_parts_of(path), 1)
+        return
     try:
         text = _decoded(_bytes_of(path), path.name)
     except ToolError:
         return
     yield from enumerate(text.splitlines(), 1)
+
+
+def _parts_of(path: Path) -> Iterator[str]:
+    """The lines of a file that is too large to be held; one that is longer than any line is, in parts."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        while line := file.readline(2**20):
+            yield line
 
 
 def _existing_file(path: Path) -> Path:

@@ -100,8 +100,8 @@ def test_what_is_no_text_is_not_read(folder: Path) -> None:
 
 def test_a_file_too_large_for_one_text_is_not_read(folder: Path) -> None:
     with (folder / "large.txt").open("wb") as file:
-        file.truncate(65 * 2**20)
-    with pytest.raises(ToolError, match="over 64 MB"):
+        file.truncate(9 * 2**20)
+    with pytest.raises(ToolError, match="over 8 MB"):
         files.read_file(inside("large.txt"))
 
 
