@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -48,7 +49,7 @@ class Budget:
 
     def __init__(self, limits: Limits, tree: Tree, record: Callable[[ev.Event], None]) -> None:
         self.limits = limits
-        self.slots = asyncio.Semaphore(limits.parallel)
+        self._slots = {ROOT: asyncio.Semaphore(limits.parallel)}  # by task: of those whose calls in flight are limited
         self.record = record
         self._tree = tree
         self._meters: dict[tuple[str, int], Meter] = {}  # of the attempts that are being made
@@ -79,6 +80,20 @@ class Budget:
             most = self.share(owner).tasks
             if most is not None and account.tasks >= most:
                 raise self._hit(owner, f"{most} tasks", "with a higher --max-tasks")
+
+    def slot(self, task: Task) -> AbstractAsyncContextManager[None]:
+        """A call may be made while this is entered; it takes one of its own share's slots first, then of those above."""
+        return self._slots[ROOT] if len(self._tree.accounts) == 1 else self._slots_above(task)
+
+    @asynccontextmanager
+    async def _slots_above(self, task: Task) -> AsyncIterator[None]:
+        async with AsyncExitStack() as entered:
+            for owner, _ in self._tree.accounts_of(task.id):
+                if owner.id not in self._slots and owner.budget and owner.budget.parallel:
+                    self._slots[owner.id] = asyncio.Semaphore(owner.budget.parallel)
+                if owner.id in self._slots:
+                    await entered.enter_async_context(self._slots[owner.id])
+            yield
 
     async def within(self, task: Task, work: Awaitable[_T]) -> _T:
         """Do `work` in the seconds that a task has; raises LimitHit where they do not do, and all of it is stopped."""

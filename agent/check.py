@@ -204,7 +204,7 @@ async def _by_model(run: Run, task: Task, number: int, question: str, text: str)
     judge = next((planner for planner in models if made is None or planner.name != made.worker), models[0])
     asked = Ask(f"{question} Answer yes, or no with the reason.", {"goal": task.goal, "result": text}, may_plan=False)
     try:
-        async with run.budget.slots:
+        async with run.budget.slot(task):
             with run.budget.meter(task, number, judge.name) as asked.meter:
                 reply = await judge.decide(asked, lambda text: None)
     except UnsoundPlan as error:

@@ -33,6 +33,7 @@ class Share:
     seconds: float | None = None  # from when it is begun in this sitting
     tasks: int | None = None  # itself and all below it
     depth: int | None = None  # levels below it
+    parallel: int | None = None  # calls in flight at once
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ class ToolWorker:
         """The tool's result, which it may have given already: see `together`."""
         ahead = run.ahead.pop(task.id, None)
         if ahead is None:
-            async with run.budget.slots:
+            async with run.budget.slot(task):
                 return await in_thread(lambda: self._kept(self.tool.call(args)), run.limits.tool_seconds, self.name)
         value = await ahead
         if isinstance(value, ToolError):
@@ -151,7 +151,7 @@ async def together(run: Run, tasks: Sequence[Task]) -> AsyncIterator[None]:
         return
     waiting = [(task.inputs, asyncio.get_running_loop().create_future()) for task in open_]
     run.ahead |= {task.id: answer for task, (_, answer) in zip(open_, waiting, strict=True)}
-    asking = asyncio.create_task(_ask_ahead(run, tool.name, many, waiting))
+    asking = asyncio.create_task(_ask_ahead(run, tasks[0], many, waiting))
     try:
         yield
     finally:
@@ -161,12 +161,14 @@ async def together(run: Run, tasks: Sequence[Task]) -> AsyncIterator[None]:
 
 
 async def _ask_ahead(
-    run: Run, name: str, many: Callable[[Any], list[Any]], waiting: Sequence[tuple[Any, asyncio.Future[Any]]]
+    run: Run, task: Task, many: Callable[[Any], list[Any]], waiting: Sequence[tuple[Any, asyncio.Future[Any]]]
 ) -> None:
+    """`task` stands for all of them: they have the same tool, and count for the same limits."""
+    name = task.tool
     for at in range(0, len(waiting), MOST_ROWS):
         some = waiting[at : at + MOST_ROWS]
         try:
-            async with run.budget.slots:
+            async with run.budget.slot(task):
                 rows = [row for row, _ in some]
                 answers = await in_thread(partial(many, rows), run.limits.tool_seconds * len(some), name)
         except ToolError as error:
@@ -197,7 +199,7 @@ class PlannerWorker:
             max_tasks=run.budget.limits.width,
             used=len(run.used_tools(task)) if last.latest else 1,
         )
-        async with run.budget.slots:
+        async with run.budget.slot(task):
             with run.budget.meter(task, number, self.name) as ask.meter:
                 try:
                     reply = await self.planner.decide(ask, lambda text: run.emit(ev.Note(task.id, text)))

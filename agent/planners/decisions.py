@@ -275,8 +275,8 @@ def _budget(value: Any, name: str) -> Share | None:
     for part, most in known.items():
         if not isinstance(most, (int, float)) or isinstance(most, bool) or not 0 < most < 1e12:
             raise UnsoundPlan(f"`{name}.{part}` must be a number above 0, not {_kind(most)}")
-        if part in ("tokens", "tasks", "depth"):
-            known[part] = int(most)
+        if part not in ("cost", "seconds"):
+            known[part] = max(1, int(most))
     return Share(**known) if known else None
 
 

@@ -192,6 +192,16 @@ def test_shares_of_seconds_tasks_and_depth(world: World) -> None:
     assert done.task("root.d").result == "flat" and "root.d.x.z" not in done.tree.tasks
 
 
+def test_a_share_of_the_calls_in_flight_leaves_the_others_theirs(world: World) -> None:
+    inner = plan(*[goal(f"g{n}", f"slow {n}") for n in range(4)], answer="$g0")
+    steps = plan(
+        goal("a", "part a", budget={"parallel": 1}), *[goal(f"b{n}", f"beside {n}") for n in range(3)], answer="$a"
+    )
+    script = by_goal({"the goal": [steps], "part a": [inner]}, Reply({"answer": 1}, delay=0.15))
+    done = world.run(script)
+    assert done.code == 0 and done.server.at_once == 4 and done.seconds >= 4 * 0.15
+
+
 # -- whatever the tree is like
 
 
