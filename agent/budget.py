@@ -82,7 +82,7 @@ class Budget:
                 raise self._hit(owner, f"{most} tasks", "with a higher --max-tasks")
 
     def slot(self, task: Task) -> AbstractAsyncContextManager[None]:
-        """A call may be made while this is entered; it takes one of its own share's slots first, then of those above."""
+        """A call may be made while this is entered; it takes a slot of the nearest share first, then of those above."""
         return self._slots[ROOT] if len(self._tree.accounts) == 1 else self._slots_above(task)
 
     @asynccontextmanager
