@@ -55,7 +55,6 @@ class Pool:
         self._places: dict[Path, _Place] = {}
         self._known: dict[int, _Place] = {}  # the same by their models' identity: each is kept alive by its place
         self._queue: list[_Ticket] = []
-        self._spare: Worker | None = None  # its model was put away; the next one loads in it without a new start
 
     @contextmanager
     def use(self, model: MicroModel) -> Iterator[Worker]:
@@ -90,10 +89,7 @@ class Pool:
             before = time.monotonic() - seconds
             idle = [path for path, place in self._places.items() if not place.users and place.used <= before]
             for path in idle:
-                self._put_away(self._take(path), keep=False)
-            if self._spare is not None and idle:
-                self._spare.close()
-                self._spare = None
+                self._put_away(self._take(path))
             return len(idle)
 
     def start(self, model: MicroModel) -> Worker:
@@ -164,18 +160,9 @@ class Pool:
                 self._put_away(self._take(path))
         return kept + size <= self.budget or not self._places
 
-    def _put_away(self, place: _Place, keep: bool = True) -> None:
-        worker = place.worker
-        if worker is None:
-            return
-        if keep and self._spare is None and not worker.shared and worker.alive():
-            try:
-                worker.unload(5)
-                self._spare = worker
-                return
-            except Exception:  # then it is ended
-                pass
-        worker.close()
+    def _put_away(self, place: _Place) -> None:
+        if place.worker is not None:
+            place.worker.close()
 
     def _loaded(self, place: _Place) -> Worker:
         """The worker of a place; the first thread that comes loads it, the others wait."""
@@ -184,7 +171,7 @@ class Pool:
                 raise place.error
             if place.worker is None:
                 try:
-                    place.worker = self._shared(place.model) or self._private(place.model)
+                    place.worker = self._shared(place.model) or self.start(place.model)
                 except ToolError as error:
                     place.error = error
                     raise
@@ -211,14 +198,6 @@ class Pool:
                 worker.close()
                 raise
         return None
-
-    def _private(self, model: MicroModel) -> Worker:
-        with self._changed:
-            worker, self._spare = self._spare, None
-        if worker is None or not worker.alive():
-            worker = Worker()
-        self._load(worker, model)
-        return worker
 
     def _load(self, worker: Worker, model: MicroModel) -> None:
         try:

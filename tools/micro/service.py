@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import ToolError
@@ -33,7 +35,7 @@ PAUSE_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 STUCK_SECONDS = 300.0
 MOST_UNREAD = 64 * 2**20
-_WORKS = {"load": "_load", "unload": "_unload", "embed": "_embed"}
+_WORKS = {"load": "_load", "embed": "_embed"}
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -45,8 +47,7 @@ def main(given: dict[str, Any]) -> None:
         listener = _Listener(socket.socket(fileno=given["fd"]), given["folder"], given["name"])
         service = Service(None, listener, given["idle"])
     else:
-        threading.Thread(target=_watch, args=(given["parent"],), daemon=True).start()
-        service = Service(socket.socket(fileno=given["fd"]))
+        service = Service(socket.socket(fileno=given["fd"]), parent=given["parent"])
     service.serve()
     os._exit(0)
 
@@ -56,6 +57,10 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(0)
+
+
+def _has_gpu(api: Any) -> bool:
+    return bool(api.llama_supports_gpu_offload())
 
 
 def same_user(connection: socket.socket) -> bool:
@@ -108,10 +113,13 @@ class _Client:
 class Service:
     """Reads requests between two passes of the model, so that they join those that run."""
 
-    def __init__(self, first: socket.socket | None, listener: _Listener | None = None, idle: float = 0) -> None:
+    def __init__(
+        self, first: socket.socket | None, listener: _Listener | None = None, idle: float = 0, parent: int = 0
+    ) -> None:
         self._poll = select.poll()
         self._clients: dict[int, _Client] = {}
-        self._listener, self._idle = listener, idle
+        self._listener, self._idle, self._parent = listener, idle, parent
+        self._confined = False
         self._asker: Asker | None = None
         self._loaded: Any = None
         self._running: dict[Request, tuple[_Client, int]] = {}
@@ -123,7 +131,6 @@ class Service:
             self._join(first)
         if listener is not None:
             self._poll.register(listener.socket, select.POLLIN)
-            threading.Thread(target=self._watch_out, daemon=True).start()
 
     def serve(self) -> None:
         """Until nobody needs it any more."""
@@ -271,28 +278,36 @@ class Service:
             self._send(client, wire.frame({"id": number} | wire.from_error(error)))
 
     def _load(self, model: Any, gpu_layers: int, tuning: Any) -> int:
-        """Loads a model, unless it is the one that is loaded; gives the process's number."""
-        if self._loaded != [model, gpu_layers, tuning]:
+        """Loads a model, unless the same is loaded, from whatever folder; gives the process's number."""
+        wanted = [{**model, "folder": ""}, gpu_layers, tuning]
+        if self._loaded != wanted:
             from tools.micro.asker import Asker
             from tools.micro.llama import Session, Tuning
             from tools.micro.manifest import MicroModel
 
-            self._unload()
             about = wire.unpack(MicroModel, model)
+            self._confine(about.path, gpu_layers)
             session = Session(about.path, gpu_layers, tuning=wire.unpack(Tuning, tuning))
             try:
                 self._asker = Asker(about, session)
             except BaseException:
                 session.close()
                 raise
-            self._loaded = [model, gpu_layers, tuning]
+            self._loaded = wanted
         return os.getpid()
 
-    def _unload(self) -> bool:
-        if self._asker is not None:
-            asker, self._asker, self._loaded = self._asker, None, None
-            asker.session.close()
-        return True
+    def _confine(self, model: Path, gpu_layers: int) -> None:
+        """Give up all but this model, for good; only then is there a second thread, which is confined as well."""
+        if self._confined:
+            raise ToolError("a worker serves one model in its life")
+        import llama_cpp
+
+        from tools.micro.confine import confine
+
+        confine(model, self._listener.folder if self._listener else -1, gpu_layers != 0 and _has_gpu(llama_cpp))
+        self._confined = True
+        watch = self._watch_out if self._listener else partial(_watch, self._parent)
+        threading.Thread(target=watch, daemon=True).start()
 
     def _ask(
         self, client: _Client, number: int, rows: Sequence[dict[str, str]], options: Any, choices: Sequence[str]

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS = 60.0
 _PLAIN = Options()
+# A crash would start a debugger; and a thread that numpy starts when it is imported would not be confined.
+_ENVIRONMENT = {"GGML_NO_BACKTRACE": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # Started by its file, and with -I, so that nothing in the working folder can stand in for `tools` or a library.
 _START = """
@@ -63,7 +65,7 @@ def spawn(fd: int, *, folder: int = -1, name: str = "", idle: float = 0.0) -> Po
         [sys.executable, "-I", "-c", _START, str(Path(__file__).resolve().parent.parent), given],
         pass_fds=[fd, folder] if name else [fd], start_new_session=True, cwd="/",
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=redact.environment() | {"GGML_NO_BACKTRACE": "1"},  # a crash would start a debugger
+        env=redact.environment() | _ENVIRONMENT,
     )  # fmt: skip
 
 
@@ -124,12 +126,8 @@ class Worker:
         return False
 
     def load(self, model: MicroModel, gpu_layers: int, tuning: Tuning) -> None:
-        """Loads a model in the place of the one before; a shared worker that has it does nothing."""
+        """Loads its model; a shared worker that has it does nothing."""
         self.pid = self.request("load", LOAD_SECONDS, wire.pack(model), gpu_layers, wire.pack(tuning))
-
-    def unload(self, seconds: float) -> None:
-        """Gives the model's memory back."""
-        self.request("unload", seconds)
 
     def answers(
         self, rows: Sequence[Row], options: Options, choices: Sequence[str], seconds: float
