@@ -173,7 +173,8 @@ def _confine(at: Setup) -> None:
 
     web.allow_private(at.settings.private_hosts)
     findings.allow_unsafe(at.settings.unsafe_no_sandbox)
-    full.protect([folder.path for folder in config.plugin_folders(at.settings, at.root)])
+    keys = [Path(at.settings.key_file)] if at.settings.key_file else []
+    full.keep_from((folder.path for folder in config.plugin_folders(at.settings, at.root)), keys)
 
 
 def _shipped() -> Iterator[Tool | Broken]:

@@ -52,15 +52,14 @@ class Arena:
 class Attack:
     """`code` has escaped where it prints `escaped` or the canary, or where `seen` says so of the arena afterwards.
 
-    `during` runs beside it. `uncovered` are the containers that do not claim to hold it; `root`: it needs root even
-    under a plain process; `first`: it is one of those that are tried before a container is used at all.
+    `during` runs beside it; `root`: it needs root even under a plain process; `first`: it is one of those that are
+    tried before a container is used at all.
     """
 
     name: str
     code: str
     seen: Callable[[Arena], bool] = lambda arena: False
     during: Callable[[Arena], None] | None = None
-    uncovered: tuple[str, ...] = ()
     root: bool = False
     first: bool = False
 
@@ -191,7 +190,6 @@ def connect(family, address, kind=1):
     s.send(b"x")
     print("escaped")
 """
-_BOTH = ("landlock",)  # it cannot take out a part of the workspace
 
 
 def _there(*parts: str) -> Callable[[Arena], bool]:
@@ -222,6 +220,27 @@ def _read_in_race(arena: Arena) -> None:
             if arena.canary in workspace.inside("swapped").read_text():
                 (arena.root / "won").write_text("")
                 return
+
+
+def _mode_changed(arena: Arena) -> bool:
+    return (arena.outside / "secret").stat().st_mode & 0o777 == 0o777
+
+
+def _times_changed(arena: Arena) -> bool:
+    return (arena.outside / "secret").stat().st_mtime == 1
+
+
+def _attributes_changed(arena: Arena) -> bool:
+    return "user.x" in os.listxattr(arena.outside / "secret")
+
+
+def _owner_changed(arena: Arena) -> bool:
+    return (arena.outside / "secret").stat().st_uid == 1234
+
+
+def _datagram_came(arena: Arena) -> bool:
+    time.sleep(0.1)
+    return b"datagram" in arena.received
 
 
 def _victim_died(arena: Arena) -> bool:
@@ -277,20 +296,22 @@ while time.time() < end and not os.path.exists('won'):
     Attack("a file outside moved in", "os.rename(OUTSIDE + '/doomed', 'mine')", _gone("outside", "doomed")),
     Attack("the system's accounts", "print('escaped' if 'root' in open('/etc/passwd').read() else '')"),
     Attack("the password file", "print('escaped' if open('/etc/shadow').read() else '')", root=True),
+    Attack("the mode of a file outside", "os.chmod(SECRET, 0o777)", _mode_changed),
+    Attack("the times of a file outside", "os.utime(SECRET, (1, 1))", _times_changed),
+    Attack("attributes of a file outside", "os.setxattr(SECRET, 'user.x', b'x')", _attributes_changed),
+    Attack("the owner of a file outside", "os.chown(SECRET, 1234, 1234)", _owner_changed, root=True),
     Attack(
         "a plugin of the project",
         "open('.zooid/tools/x.py', 'w')",
         _there("workspace/.zooid/tools/x.py"),
-        uncovered=_BOTH,
     ),
-    Attack("a hook of git", "open('.git/hooks/x', 'w')", _there("workspace/.git/hooks/x"), uncovered=_BOTH),
+    Attack("a hook of git", "open('.git/hooks/x', 'w')", _there("workspace/.git/hooks/x")),
     Attack(
         "git's settings",
         """
 open('.git/config', 'a').write('x')
 print('escaped')
 """,
-        uncovered=_BOTH,
     ),
     Attack(
         "a .git in place of another",
@@ -299,7 +320,6 @@ os.rename('.git', 'old')
 os.mkdir('.git')
 print('escaped')
 """,
-        uncovered=_BOTH,
     ),
     Attack(
         "a device",
@@ -340,15 +360,15 @@ print('escaped' if call('name_to_handle_at', -100, b'.', h, m, 0) == 0 else '')
 NETWORK = [
     Attack("TCP", "connect(2, TCP)", first=True),
     Attack("TCP over IPv6", "connect(10, TCP6[:2])"),
-    Attack("UDP", "connect(2, UDP, 2)"),
+    Attack("UDP", "import socket\nsocket.socket(2, 2).sendto(b'datagram', UDP)", _datagram_came),
     Attack(
-        "listening",
+        "a port that others have",
         """
-import socket
-s = socket.socket()
-s.bind(('127.0.0.1', 0))
-s.listen()
-print('escaped')
+import errno, socket
+try:
+    socket.socket().bind(TCP)
+except OSError as error:
+    print('escaped' if error.errno == errno.EADDRINUSE else '')
 """,
     ),
     Attack("a Unix socket outside", "connect(1, UNIX)", first=True),
@@ -641,7 +661,7 @@ print('escaped')
 import threading, time
 for _ in range(200):
     threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
-time.sleep(.3)
+time.sleep(0.5)
 print('escaped')
 """,
     ),
@@ -661,7 +681,7 @@ import mmap, time
 x = mmap.mmap(-1, 200 << 20)
 for i in range(0, len(x), 4096):
     x[i] = 1
-time.sleep(0.1)
+time.sleep(0.5)
 print('escaped')
 """,
     ),
@@ -697,7 +717,7 @@ d = tempfile.mkdtemp()
 for n in range(20):
     open(f'{d}/{n}', 'wb').write(bytes(5 << 20))
 import time
-time.sleep(0.1)
+time.sleep(0.5)
 print('escaped')
 """,
     ),
@@ -726,7 +746,7 @@ print('escaped')
 import time
 for n in range(60):
     open(f'big{n}', 'wb').write(bytes(1 << 20))
-    time.sleep(0.005)
+time.sleep(0.5)
 print('escaped')
 """,
     ),
@@ -739,7 +759,7 @@ for n in range(60):
         open(f'more{n}', 'wb').write(bytes(1 << 20))
         os._exit(0)
     os.wait()
-time.sleep(0.1)
+time.sleep(0.5)
 print('escaped')
 """,
     ),

@@ -17,8 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +34,7 @@ KINDS = ("bubblewrap", "namespaces", "landlock")
 """The containers, the strictest first."""
 MOST_ZYGOTES = 4
 DRAINED = 64 * 2**20  # bytes of output that are read beyond what is kept, before the run is ended
+_SEALS = 15  # F_SEAL_SEAL, _SHRINK, _GROW and _WRITE
 _GRACE = 10.0  # s past its limit after which a run's zygote is ended too
 _TOOLS = Path(__file__).resolve().parent.parent
 _SYSTEM = (
@@ -114,15 +115,18 @@ class View:
     protected: tuple[str, ...]
     hidden: tuple[str, ...]
     network: bool
+    stamp: tuple[int, ...]  # of the workspace and its protected parts: one that is made anew is another one
 
 
 _also_protected: tuple[str, ...] = ()
+_also_hidden: tuple[str, ...] = ()
 
 
-def protect(folders: Sequence[Path]) -> None:
-    """Folders that no run may write, although they lie in the workspace: plugins are loaded from them."""
-    global _also_protected
-    _also_protected = tuple(str(folder.resolve()) for folder in folders)
+def keep_from(protected: Iterable[Path], hidden: Iterable[Path]) -> None:
+    """What no run may write although it lies in the workspace, as plugins do, and what it may not read, as keys."""
+    global _also_protected, _also_hidden
+    _also_protected = tuple(str(path.resolve()) for path in protected)
+    _also_hidden = tuple(str(path.resolve()) for path in hidden)
 
 
 def view(root: Path, network: bool) -> View:
@@ -134,8 +138,15 @@ def view(root: Path, network: bool) -> View:
     inside = [path for path in (*readable, *_also_protected) if path.startswith(base + "/")]
     own = [f"{base}/{name}" for name in (".zooid", ".git")]
     protected = tuple(path for path in (*own, *inside) if os.path.exists(path) and not os.path.islink(path))
-    hidden = tuple(path for path in _zooids() if path.startswith(base + "/") and os.path.isdir(path))
-    return View(base, readable, protected, hidden, network)
+    secret = (*_zooids(), *_also_hidden)
+    hidden = tuple(path for path in secret if path.startswith(base + "/") and os.path.exists(path))
+    stamp = tuple(number for path in (base, *protected, *hidden) for number in _identity(path))
+    return View(base, readable, protected, hidden, network, stamp)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    about = os.stat(path)
+    return about.st_dev, about.st_ino
 
 
 @lru_cache(maxsize=1)
@@ -172,6 +183,8 @@ class Zygote:
     def __init__(self, kind: str, seen: View) -> None:
         import subprocess
 
+        if kind == "landlock" and seen.hidden:
+            raise SandboxError(f"it cannot hide {seen.hidden[0]}, which is zooid's own, from what runs in {seen.root}")
         self.kind, self.view = kind, seen
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -243,8 +256,16 @@ class Zygote:
             self._popen.wait()
 
 
-def _temporary() -> Any:
-    return tempfile.TemporaryDirectory(prefix="zooid-", ignore_cleanup_errors=True)
+@contextmanager
+def _temporary() -> Iterator[str]:
+    """A folder of its own; what a run leaves there may be deeper than Python's own way to remove it can go."""
+    import subprocess
+
+    folder = tempfile.mkdtemp(prefix="zooid-")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL)
 
 
 def _pipes(stack: ExitStack, job: Job) -> tuple[dict[str, int], list[int]]:
@@ -275,11 +296,14 @@ def _let_go(ours: dict[str, int]) -> None:
 
 
 def _file(text: str) -> int:
-    """A file in memory, at its start."""
-    fd = os.memfd_create("zooid")
+    """A file in memory, at its start, that cannot be written any more."""
+    import fcntl
+
+    fd = os.memfd_create("zooid", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with open(fd, "wb", closefd=False) as file:
         file.write(text.encode("utf-8", "surrogatepass"))
     os.lseek(fd, 0, os.SEEK_SET)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
     return fd
 
 
@@ -348,7 +372,7 @@ def _container(kind: str, seen: View) -> list[str]:
         raise SandboxError("bubblewrap is not installed")
     shown = [part for path in seen.readable for part in _bound(path)]
     protected = [part for path in seen.protected for part in ("--ro-bind", path, path)]
-    hidden = [part for path in seen.hidden for part in ("--tmpfs", path, "--remount-ro", path)]
+    hidden = [part for path in seen.hidden for part in _hiding(path)]
     return [
         program, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try",
         *(() if seen.network else ("--unshare-net",)), "--as-pid-1", "--new-session", "--cap-drop", "ALL",
@@ -356,6 +380,12 @@ def _container(kind: str, seen: View) -> list[str]:
         "--bind", seen.root, seen.root, *protected, *hidden, "--proc", "/proc", "--dev", "/dev",
         "--remount-ro", "/", "--chdir", "/", "--",
     ]  # fmt: skip
+
+
+def _hiding(path: str) -> tuple[str, ...]:
+    if os.path.isdir(path):
+        return "--tmpfs", path, "--remount-ro", path
+    return "--ro-bind", "/dev/null", path
 
 
 def _bound(path: str) -> tuple[str, str, str]:

@@ -12,7 +12,10 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable
+
+TYPE_CHECKING = False  # as `typing` has it, which would cost the zygote 5 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 MACHINE = os.uname().machine
@@ -60,6 +63,10 @@ _NUMBERS = {
     "swapoff": (168, 225), "swapon": (167, 224), "sysfs": (139, -1), "syslog": (103, 116), "umount2": (166, 39),
     "unshare": (272, 97), "uselib": (134, -1), "userfaultfd": (323, 282), "vhangup": (153, 58),
     "execve": (59, 221), "execveat": (322, 281),
+    "chown": (92, -1), "fchown": (93, 55), "lchown": (94, -1), "fchownat": (260, 54), "utime": (132, -1),
+    "utimes": (235, -1), "futimesat": (261, -1), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7), "setxattrat": (463, 463), "removexattr": (197, 14), "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16), "removexattrat": (466, 466),
 }  # fmt: skip
 
 
@@ -86,6 +93,7 @@ _CLONE_NEW = 0x7E020000  # every CLONE_NEW… flag
 _SET_ID = 0o6000
 _CREATES = os.O_CREAT | 0o20000000  # __O_TMPFILE
 _AF_INET, _AF_INET6 = 2, 10
+_PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP
 
 # -- the filter, in classic BPF: see `linux/filter.h`
 
@@ -139,23 +147,47 @@ def _refuse_created(name: str, flags: int, mode: int) -> list[_Line]:
     )  # fmt: skip
 
 
-def _sockets(network: bool) -> list[_Line]:
-    """None at all, or those of the Internet; a socket pair is no way out and stays."""
-    return _only_value("socket", 0, _AF_INET, _AF_INET6) if network else _refuse("socket", errno.EACCES)
+def _sockets(internet: bool) -> list[_Line]:
+    """None at all, or plain ones of the Internet. A socket pair is no way out and stays; a Unix socket may be one."""
+    if not internet:
+        return _refuse("socket", errno.EACCES)
+    refused = (_RET, 0, 0, _ERRNO | errno.EACCES)
+    return _when(
+        "socket",
+        (_LOAD, 0, 0, _arg_at(0)), (_JEQ, 2, 0, _AF_INET), (_JEQ, 1, 0, _AF_INET6), refused,
+        (_LOAD, 0, 0, _arg_at(2)), *((_JEQ, 3 - n, 0, protocol) for n, protocol in enumerate(_PROTOCOLS)), refused,
+        (_RET, 0, 0, _ALLOW),
+    )  # fmt: skip
 
 
-def _own_group(stays: bool) -> list[_Line]:
-    """Where a run is ended by its process group, nobody leaves it; asking to is answered as if it had been done."""
-    return _when("setsid", _answer(0)) + _when("setpgid", _answer(0)) if stays else []
+def _own_priority() -> list[_Line]:
+    """setpriority of this process alone: neither of another one, nor of a group or of all that a user has."""
+    tests = [(_LOAD, 0, 0, _arg_at(0)), (_JEQ, 0, 2, 0), (_LOAD, 0, 0, _arg_at(1)), (_JEQ, 1, 0, 0)]
+    return _when("setpriority", *tests, _answer(errno.EPERM), (_RET, 0, 0, _ALLOW))
 
 
-def call_filter(*, network: bool = False, one_group: bool = False, no_exec: bool = False) -> bytes:
-    """The filter that `filter_calls` sets. `network`: with the Internet's sockets; `one_group`: see `_own_group`."""
+def _without_mounts() -> list[_Line]:
+    """Where only Landlock stands between a run and the machine.
+
+    A run is ended by its process group there, which nobody leaves; and Landlock does not look at who changes the mode,
+    owner or times of a file. All of that is answered as if it had been done.
+    """
+    pretended = "setsid setpgid chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat"
+    lines = [line for name in (*pretended.split(), "utimensat") for line in _when(name, _answer(0))]
+    for call in ("setxattr", "removexattr"):
+        for name in (call, f"l{call}", f"f{call}", f"{call}at"):
+            lines += _refuse(name, errno.EOPNOTSUPP)
+    return lines
+
+
+def call_filter(*, internet: bool = False, mounts: bool = True, no_exec: bool = False) -> bytes:
+    """A filter for `filter_calls`. `internet`: with its sockets; `mounts`: these too keep the process in its place."""
     _, arch = _ARCHES[MACHINE]
     lines: list[_Line] = [
         (_LOAD, 0, 0, _ARCH_AT), (_JEQ, 1, 0, arch), (_RET, 0, 0, _KILL),  # 32-bit calls have other numbers
         (_LOAD, 0, 0, _NUMBER_AT), (_JGT, 0, 1, LAST_KNOWN), _answer(errno.ENOSYS),  # x32 calls too
     ]  # fmt: skip
+    lines += [] if mounts else _without_mounts()
     for name in _REFUSED:
         lines += _refuse(name)
     for name in _MISSING:
@@ -168,11 +200,11 @@ def call_filter(*, network: bool = False, one_group: bool = False, no_exec: bool
     lines += _refuse_created("open", 1, 2) + _refuse_created("openat", 2, 3)
     for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"):
         lines += _only_value(name, 0, 0)  # of this process alone
-    lines += _only_value("setpriority", 1, 0)
+    lines += _own_priority()
     lines += _only_value("personality", 0, 0, 0xFFFFFFFF)  # the ordinary one, or asking which it is
     lines += _refuse_bits("seccomp", 1, 8)  # SECCOMP_FILTER_FLAG_NEW_LISTENER
     lines += _refuse_value("ioctl", 1, 0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into a terminal
-    lines += _sockets(network) + _own_group(one_group)
+    lines += _sockets(internet)
     if no_exec:
         lines += _refuse("execve") + _refuse("execveat")
     return b"".join(struct.pack("=HBBI", *line) for line in (*lines, (_RET, 0, 0, _ALLOW)))
@@ -335,6 +367,16 @@ def change_root(folder: str, old: str = ".") -> None:
     if old == ".":
         unmount(".")
     os.chdir("/")
+
+
+def raise_loopback() -> None:
+    """In a network namespace that was just entered: have it talk to itself; see netdevice(7)."""
+    from _socket import AF_INET, SOCK_DGRAM, socket
+    from fcntl import ioctl
+
+    interface = socket(AF_INET, SOCK_DGRAM)
+    ioctl(interface.fileno(), 0x8914, struct.pack("=16sh22x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+    interface.close()
 
 
 def keep_uid(uid: int, gid: int) -> None:

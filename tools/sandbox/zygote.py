@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TICK = 20  # ms between looks at what the runs use
+THREADS = 8  # for each process that a run may have
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FDS = ("lifeline", "job", "stdin", "stdout", "stderr", "status")
@@ -41,8 +42,14 @@ _FDS = ("lifeline", "job", "stdin", "stdout", "stderr", "status")
 
 def main(given: dict[str, Any]) -> None:
     """Serve until zooid is gone. `given`: see `tools.sandbox.full.Zygote`."""
+    apart = kernel.NEW_USER | kernel.NEW_NS | kernel.NEW_PID
     if given["kind"] == "namespaces":
-        _make_namespaces(given)
+        more = kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP | (0 if given["network"] else kernel.NEW_NET)
+        _enter(given, apart | more)
+        _make_root(given)
+    elif given["kind"] == "bubblewrap" and os.getuid():  # which leaves only root the right to mount
+        _enter(given, apart)
+        kernel.mount("proc", "/proc", "proc", kernel.NO_SUID | kernel.NO_DEV | kernel.NO_EXEC)
     kernel.adopt_orphans()
     sys.path += [path for path in given["packages"] if path not in sys.path]
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # as `site` has it, which is not loaded
@@ -89,8 +96,8 @@ class _Run:
         """The limit that the run is over, or nothing."""
         if time.monotonic() > self.deadline:
             return "time"
-        pids = _descendants(self.first, most := self.asked["processes"] + 1)
-        if len(pids) > most:
+        pids, threads = _descendants(self.first, most := self.asked["processes"] + 1)
+        if len(pids) > most or threads > THREADS * most:
             return "processes"
         if sum(_resident(pid) for pid in pids) > self.asked["memory"] and _shares(pids) > self.asked["memory"]:
             return "memory"
@@ -112,19 +119,22 @@ def _read(path: str) -> bytes:
         os.close(fd)
 
 
-def _descendants(pid: int, most: int) -> list[int]:
-    """A process and all that it started, `most` of them at most; see proc_tid_children(5)."""
-    found = [pid]
+def _descendants(pid: int, most: int) -> tuple[list[int], int]:
+    """A process and all that it started, and how many threads they have; cut off above `most` processes.
+
+    See proc_tid_children(5).
+    """
+    found, count = [pid], 0
     for each in found:
         if len(found) > most:
             break
-        try:
+        threads = []
+        with _tolerated(OSError):  # it has ended
             threads = os.listdir(f"/proc/{each}/task")
-        except OSError:
-            continue
+        count += len(threads)
         for thread in threads:
             found += [int(child) for child in _read(f"/proc/{each}/task/{thread}/children").split()]
-    return found
+    return found, count
 
 
 def _resident(pid: int) -> int:
@@ -154,7 +164,7 @@ class Zygote:
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
-        given["filter"] = kernel.call_filter(network=given["network"], one_group=given["kind"] == "landlock")
+        given["filter"] = kernel.call_filter(internet=self._apart or given["network"], mounts=self._apart)
         self.control = socket(fileno=given["fd"])
         self.runs: dict[int, _Run] = {}  # by lifeline and by pidfd
         self.poll = select.poll()
@@ -327,7 +337,8 @@ def _environment(given: dict[str, Any], asked: dict[str, Any]) -> None:
     os.environ.clear()
     scratch = asked["temporary"] or "/tmp"
     os.environ.update(
-        {"PATH": given["path"], "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        {"PATH": given["path"], "HOME": scratch, "TMPDIR": scratch, "USER": "zooid", "LANG": "C.UTF-8"}
+        | {"PYTHONDONTWRITEBYTECODE": "1"}
     )
 
 
@@ -341,7 +352,8 @@ def _confine(given: dict[str, Any], asked: dict[str, Any]) -> None:
     kernel.no_new_privileges()
     kernel.drop_capabilities()
     if kernel.landlock_version():
-        kernel.landlock(_rules(given, asked), network=given["network"])
+        own_network = given["network"] or given["kind"] != "landlock"
+        kernel.landlock(_rules(given, asked), network=own_network)
     kernel.filter_calls(given["filter"])
 
 
@@ -370,7 +382,20 @@ def _rules(given: dict[str, Any], asked: dict[str, Any]) -> Iterator[tuple[str, 
         yield "/dev/shm", kernel.SCRATCH
         # A workspace beneath /tmp would inherit the right to pipes and sockets.
         yield "/tmp", kernel.WRITE if given["root"].startswith("/tmp") else kernel.SCRATCH
-    yield given["root"], kernel.WRITE
+    if given["kind"] == "landlock" and given["protected"]:
+        yield from _around(given["root"], given["protected"])
+    else:
+        yield given["root"], kernel.WRITE
+
+
+def _around(root: str, protected: list[str]) -> Iterator[tuple[str, int]]:
+    """The workspace without what is protected in it. Landlock knows no exceptions, so that nothing new can be made at
+    its top, only in its folders."""
+    yield root, kernel.READ
+    for name in os.listdir(root):
+        path = f"{root}/{name}"
+        if not os.path.islink(path) and not any(f"{each}/".startswith(f"{path}/") for each in protected):
+            yield path, kernel.WRITE
 
 
 def _command(command: str) -> int:
@@ -437,22 +462,23 @@ def _finish(code: int) -> int:
 # -- namespaces of its own
 
 
-def _make_namespaces(given: dict[str, Any]) -> None:
-    """Go on as the first process of new namespaces, in a root that holds only what may be seen."""
+def _enter(given: dict[str, Any], namespaces: int) -> None:
+    """Go on as the first process of new namespaces, with the ids that this one has."""
     uid, gid = os.getuid(), os.getgid()
-    apart = kernel.NEW_USER | kernel.NEW_NS | kernel.NEW_PID | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP
-    kernel.unshare(apart | (0 if given["network"] else kernel.NEW_NET))
+    kernel.unshare(namespaces)
     kernel.keep_uid(uid, gid)
+    if namespaces & kernel.NEW_NET:
+        kernel.raise_loopback()
     child = os.fork()
     if child:
         os.close(given["fd"])
         os.waitpid(child, 0)
         os._exit(0)
     kernel.die_with_parent(SIGKILL)
-    _make_root(given)
 
 
 def _make_root(given: dict[str, Any]) -> None:
+    """A root that holds only what may be seen."""
     kernel.mount("none", "/", None, kernel.RECURSIVE | kernel.PRIVATE)
     kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.NO_SUID | kernel.NO_DEV, "size=4m,mode=755")
     os.mkdir("/tmp/old")
@@ -465,7 +491,10 @@ def _make_root(given: dict[str, Any]) -> None:
     for path in given["protected"]:
         _show(path, read_only=True)
     for path in given["hidden"]:
-        kernel.mount("tmpfs", f"/new{path}", "tmpfs", kernel.NO_SUID | kernel.NO_DEV | 1, "size=4k,mode=000")
+        if os.path.isdir(f"/old{path}"):
+            kernel.mount("tmpfs", f"/new{path}", "tmpfs", kernel.NO_SUID | kernel.NO_DEV | 1, "size=4k,mode=000")
+        else:
+            kernel.mount("/old/dev/null", f"/new{path}", None, kernel.BIND)
     _make_devices()
     for folder in ("/new/proc", "/new/tmp"):
         os.makedirs(folder, exist_ok=True)
