@@ -102,10 +102,10 @@ class _Call:
 
 @dataclass
 class Progress:
-    """What a run has found out. A call that changes, or that comes after something new, may be made again: polling
-    what changes is progress, and so is looking once more after something was done about it."""
+    """What a run has found out and done. A call whose result changes, or that comes after something new, may be made
+    again: polling what changes is progress, and so is looking once more after something was done about it."""
 
-    known: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)  # results and failures; calls with an effect, which are news as well
     calls: dict[str, _Call] = field(default_factory=dict)
 
     def take(self, tasks: Iterable[Task]) -> None:
@@ -113,9 +113,10 @@ class Progress:
         for task in tasks:
             if task.id.endswith("]"):
                 continue
-            if found := _found_out(task):
-                self.known.add(found)
-            call = self.calls.setdefault(key(task), _Call())
+            this = key(task)
+            self.known |= {found} if (found := _found_out(task)) else set()
+            self.known |= {this} if any(attempt.call for attempt in task.attempts) else set()
+            call = self.calls.setdefault(this, _Call())
             call.times = call.times + 1 if call.news == len(self.known) else 1
             call.news = len(self.known)
 

@@ -83,6 +83,7 @@ def _task_data(task: Task, subtree: Usage) -> dict[str, Any]:
         "worker": task.worker or None,
         "result": task.result,
         "check": asdict(task.check) if task.check else None,
+        "budget": asdict(task.budget) if task.budget else None,
         "verified": task.verified,
         "origins": {"goal": task.origin, "inputs": task.origins, "result": task.gave},
         "blocked": task.blocked,

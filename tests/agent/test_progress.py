@@ -200,6 +200,18 @@ def test_something_new_in_between_lets_a_call_be_made_again(world: World, made: 
     assert world.run(say).code == 0 and made.count("shout x") == 5
 
 
+def test_to_try_again_after_a_change_is_progress_also_where_it_comes_to_the_same(world: World, made: list[str]) -> None:
+    turns = iter(range(9))
+
+    def say(body: dict[str, Any]) -> Any:
+        turn = next(turns)
+        cycle = plan(call("w", "note", text=f"fix {turn}"), call("t", "start", name="tests", after=["w"]))
+        return {"answer": "green"} if turn == 8 else cycle
+
+    done = world.run(say, approve="auto", person=AtHand())
+    assert done.root.result == "green" and made.count("start tests") == 8
+
+
 def test_a_list_may_hold_the_same_item_often(world: World, made: list[str]) -> None:
     done = mended(world, plan(call("a", "shout", each=["x"] * 12, text="$item"), answer="$a"))
     assert done.root.result == ["X"] * 12 and len(made) == 12

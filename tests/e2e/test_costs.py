@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.agent.test_stop import lingering
 from tests.e2e.command import Piped
 from tests.scripted import Reply, Server
 
@@ -75,6 +78,29 @@ def test_what_runs_cost_and_what_a_plan_may_cost(priced: Piped) -> None:
     assert "openai:scripted" in table and "hour" in table and data["total"]["calls"] == 7
     assert "estimate: 6 model calls, 7,200 tokens, $0.0624 (from 36 tasks of the record)" in plan.stderr
     assert priced("runs", "--cost", "zzzz").returncode == 2
+
+
+def test_an_interrupt_leaves_no_request_and_no_process_behind(zooid: Piped, work: Path) -> None:
+    tasks = [
+        {"id": "a", "goal": "part a"},
+        {"id": "c", "tool": "run_command", "args": {"command": "touch begun; sleep 86395"}},
+        {"id": "d", "tool": "count_words", "args": {"text": "x"}, "check": {"command": "sleep 86394"}},
+    ]
+
+    def script(body: dict[str, Any]) -> Any:
+        return Reply(hang=True) if "Goal: part a" in str(body) else {"tasks": tasks, "answer": "$a"}
+
+    with Server(script) as server, zooid.start("run", "all", *by(server), "--approve", "auto") as process:
+        until = time.monotonic() + 20
+        while not (work / "begun").exists() or len(server.requests) < 2 or not any("86394" in p for p in lingering()):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        process.communicate(timeout=10)
+        while (lingering() or not server.left) and time.monotonic() < started + 2:
+            time.sleep(0.02)
+        assert (lingering(), server.left, process.returncode) == ([], 1, 130) and time.monotonic() < started + 2
 
 
 def test_a_goal_that_is_not_met_says_what_was_tried_and_how_to_help(zooid: Piped) -> None:
