@@ -45,7 +45,7 @@ def run(root: Path, job: full.Job) -> full.Result:
             return full.run_bare(root, job)
         try:
             return full.run_in(kind, root, job)
-        except full.SandboxError:
+        except full.NotStartedError:
             if last:
                 raise
             forget(kind)

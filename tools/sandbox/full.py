@@ -174,7 +174,11 @@ def _zooids() -> Iterator[str]:
 
 
 class SandboxError(ToolError):
-    """A container cannot be made here, or ended."""
+    """A container ended over a run."""
+
+
+class NotStartedError(SandboxError):
+    """A container cannot be made here, or was not there any more: nothing of the run has happened."""
 
 
 class Zygote:
@@ -184,14 +188,17 @@ class Zygote:
         import subprocess
 
         if kind == "landlock" and seen.hidden:
-            raise SandboxError(f"it cannot hide {seen.hidden[0]}, which is zooid's own, from what runs in {seen.root}")
+            raise NotStartedError(
+                f"it cannot hide {seen.hidden[0]}, which is zooid's own, from what runs in {seen.root}"
+            )
         self.kind, self.view = kind, seen
+        container = _container(kind, seen)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             # No PR_SET_PDEATHSIG: it strikes when the thread ends that started the process, and a call has its own
             # thread. The zygote sees the end of zooid by the end of its socket.
             self._popen: Popen[bytes] = subprocess.Popen(
-                [*_container(kind, seen), *self._command(theirs.fileno())], pass_fds=[theirs.fileno()],
+                [*container, *self._command(theirs.fileno())], pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={"LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
             )  # fmt: skip
@@ -220,7 +227,7 @@ class Zygote:
                 with self._sending:
                     socket.send_fds(self.control, [marshal.dumps(request)], theirs)
             except OSError as error:
-                raise SandboxError(f"the sandbox ({self.kind}) has ended: {error.strerror}") from None
+                raise NotStartedError(f"the sandbox ({self.kind}) has ended: {error.strerror}") from None
             for fd in theirs:
                 os.close(fd)
             theirs.clear()
@@ -353,11 +360,13 @@ def _gather(ours: dict[str, int], limits: Limits, deadline: float) -> dict[str, 
 
 
 def _result(kept: dict[str, _Kept], kind: str, seconds: float) -> Result:
-    ended, _, what = kept["status"].text().partition("\n")[0].partition(" ")
-    if ended not in ("exit", "signal", "limit"):
-        why = what if ended == "error" else "it ended without a word"
-        raise SandboxError(f"the sandbox ({kind}) failed: {why}")
-    return Result(kept["stdout"].text(), kept["stderr"].text(), ended, what, seconds)
+    said = kept["status"].text().splitlines()
+    ended, _, what = next((line for line in said if line != "started"), "").partition(" ")
+    if ended in ("exit", "signal", "limit"):
+        return Result(kept["stdout"].text(), kept["stderr"].text(), ended, what, seconds)
+    if "started" in said:
+        raise SandboxError(f"the sandbox ({kind}) ended in the middle of the run; nobody can tell how far it came")
+    raise NotStartedError(f"the sandbox ({kind}) cannot be made: {what or 'it ended at once'}")
 
 
 # -- containers
@@ -369,7 +378,7 @@ def _container(kind: str, seen: View) -> list[str]:
         return []
     program = shutil.which("bwrap")
     if program is None:
-        raise SandboxError("bubblewrap is not installed")
+        raise NotStartedError("bubblewrap is not installed")
     shown = [part for path in seen.readable for part in _bound(path)]
     protected = [part for path in seen.protected for part in ("--ro-bind", path, path)]
     hidden = [part for path in seen.hidden for part in _hiding(path)]
