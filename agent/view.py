@@ -259,8 +259,8 @@ class Window:
     def _about(self, task: Task) -> str:
         if task.id == ROOT:
             done = sum(self._ended.values())
-            took = duration(time.monotonic() - self._start)
-            return f"  {took}, {counted(len(self._tree.tasks) - 1, 'task')}, {done:,} done, {spent(self._tree.usage())}"
+            took, paid = duration(time.monotonic() - self._start), spent(self._tree.accounts[ROOT].spent)
+            return f"  {took}, {counted(len(self._tree.tasks) - 1, 'task')}, {done:,} done, {paid}"
         if task.status == "done":
             return f" → {preview(task.result, 40)}"
         if task.status in ("failed", "partial", "paused"):
