@@ -168,13 +168,12 @@ def registry(at: Setup) -> Registry:
 
 def _confine(at: Setup) -> None:
     """Tell the tools that run code, and the one that fetches pages, what these settings leave them."""
-    from tools import web
-    from tools.sandbox import findings, full
+    from tools import sandbox, web
 
     web.allow_private(at.settings.private_hosts)
-    findings.allow_unsafe(at.settings.unsafe_no_sandbox)
-    keys = [Path(at.settings.key_file)] if at.settings.key_file else []
-    full.keep_from((folder.path for folder in config.plugin_folders(at.settings, at.root)), keys)
+    sandbox.unsafe = at.settings.unsafe_no_sandbox
+    sandbox.protected = tuple(str(folder.path) for folder in config.plugin_folders(at.settings, at.root))
+    sandbox.hidden = (at.settings.key_file,) if at.settings.key_file else ()
 
 
 def _shipped() -> Iterator[Tool | Broken]:

@@ -201,6 +201,7 @@ def _number(task: Task, child: str) -> int:
 
 def of_error(tool: Tool, task: Task) -> Origin:
     """The origin of what a tool says when it fails: it may quote whatever it read."""
+    tool = tool.for_call(task.inputs)
     return worst(of_call(tool, "", worst(*task.origins.values(), task.origin)), *task.origins.values())
 
 
@@ -215,7 +216,7 @@ def of_outcome(tree: Tree, task: Task, value: Any, done: bool, tools: Registry) 
     tool = tools.get(last.worker)
     if tool is not None:
         given = worst(*task.origins.values()) if task.tool else worst(task.origin, *task.origins.values())
-        return of_call(tool, value, given)
+        return of_call(tool.for_call(task.inputs), value, given)
     by: Origin = "outside" if steered(tree, task, last.number, tools) else "program"
     if last.decision and last.decision["kind"] == "plan":
         return bound(last.decision["answer"], scope_of(tree, task), by)

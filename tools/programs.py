@@ -27,7 +27,6 @@ def run_python(
 
     Effect: execute
     Destinations: code, values
-    Outside: everything
 
     Args:
         code: the code; it finds `values` as variables.
@@ -53,7 +52,8 @@ def run_python(
 
 def _effect(args: dict[str, Any]) -> Effect:
     """What a call of run_python may touch."""
-    return "none" if _is_pure(args["code"], args.get("tier", "auto"), args.get("network", False)) else "execute"
+    code, tier = str(args.get("code", "")), args.get("tier", "auto")
+    return "none" if _is_pure(code, tier, bool(args.get("network"))) else "execute"
 
 
 run_python.effect_of = _effect  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def _run(**job: Any) -> str:
 
     result = findings.run(workspace.root(), full.Job(limits=full.Limits(seconds=50), **job))
     if not result.ok:
-        raise ToolError(_how(result) + _shown(result.stderr or result.stdout))
+        raise ToolError(_how(result) + _shown(result.stdout + result.stderr))
     return (result.stdout or result.stderr).rstrip("\n")
 
 

@@ -2,3 +2,10 @@
 
 Nothing is imported here: the zygote starts from this package, and what it imports is paid for by every cold start.
 """
+
+unsafe = False
+"""Whether the person has said that code may run without a sandbox where none holds."""
+protected: tuple[str, ...] = ()
+"""Paths that no run may write although they lie in the workspace: plugins are loaded from them."""
+hidden: tuple[str, ...] = ()
+"""Paths that no run may read: keys are kept there."""

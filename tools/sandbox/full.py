@@ -17,14 +17,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import stop
+from tools import sandbox, stop
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -118,27 +118,17 @@ class View:
     stamp: tuple[int, ...]  # of the workspace and its protected parts: one that is made anew is another one
 
 
-_also_protected: tuple[str, ...] = ()
-_also_hidden: tuple[str, ...] = ()
-
-
-def keep_from(protected: Iterable[Path], hidden: Iterable[Path]) -> None:
-    """What no run may write although it lies in the workspace, as plugins do, and what it may not read, as keys."""
-    global _also_protected, _also_hidden
-    _also_protected = tuple(str(path.resolve()) for path in protected)
-    _also_hidden = tuple(str(path.resolve()) for path in hidden)
-
-
 def view(root: Path, network: bool) -> View:
     """Raises ToolError where a folder cannot be a workspace."""
     base = os.path.realpath(root)
     if base in _NO_WORKSPACE:
         raise ToolError(f"code cannot be run with {base} as the workspace; run zooid in a folder of your own")
     readable = (*_readable(), *(_NETWORK if network else ()))
-    inside = [path for path in (*readable, *_also_protected) if path.startswith(base + "/")]
+    plugins = [os.path.realpath(path) for path in sandbox.protected]
+    inside = [path for path in (*readable, *plugins) if path.startswith(base + "/")]
     own = [f"{base}/{name}" for name in (".zooid", ".git")]
     protected = tuple(path for path in (*own, *inside) if os.path.exists(path) and not os.path.islink(path))
-    secret = (*_zooids(), *_also_hidden)
+    secret = [*_zooids(), *(os.path.realpath(path) for path in sandbox.hidden)]
     hidden = tuple(path for path in secret if path.startswith(base + "/") and os.path.exists(path))
     stamp = tuple(number for path in (base, *protected, *hidden) for number in _identity(path))
     return View(base, readable, protected, hidden, network, stamp)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tools import web
+from tools import fetch, web
 from tools.errors import ToolError
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -81,8 +81,8 @@ def test_other_kinds(serve: Callable[..., str]) -> None:
         "/packed": (200, {**HTML, "Content-Encoding": "gzip"}, gzip.compress(b"<p>one</p>")),
         "/bomb": (200, {**HTML, "Content-Encoding": "gzip"}, gzip.compress(bytes(50 << 20))),
         "/image": (200, {"Content-Type": "image/png"}, b"x"),
-        "/big": (200, HTML, b"x" * (web.MOST_BYTES + 1)),
-        "/long": (200, {"Content-Type": "text/plain"}, b"x" * (web.MOST_CHARACTERS + 5)),
+        "/big": (200, HTML, b"x" * (fetch.MOST_BYTES + 1)),
+        "/long": (200, {"Content-Type": "text/plain"}, b"x" * (fetch.MOST_CHARACTERS + 5)),
         "/broken": (200, HTML, b"<p>one<<</div></html><p>two"),
         "/empty": (200, HTML, b""),
     })  # fmt: skip
@@ -131,7 +131,7 @@ def test_what_is_not_fetched(url: str) -> None:
 
 
 def test_a_page_that_drips_is_ended(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "SECONDS", 0.6)
+    monkeypatch.setattr(fetch, "SECONDS", 0.6)
     url = serve({"/": (200, {**HTML, "X-Drip": "1"}, b"")})
     started = time.monotonic()
     with pytest.raises(ToolError, match=r"did not answer within 0\.6 seconds"):
