@@ -10,7 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -24,7 +31,10 @@ from agent.tree import Account, Tree
 LEAST = 256  # tokens of a reply; with room for fewer a call is not worth making
 USUAL = 1024  # tokens of a reply that nothing limits, as far as that has to be guessed
 LONGEST = 8192  # tokens that a reply may have under a limit of money or tokens, thinking included
+_PATIENCE = 30.0  # seconds to wait for them: some may never end, their process was killed
+_LOOK = 0.2  # seconds between two looks whether calls that others make have ended
 _T = TypeVar("_T")
+Books = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,14 @@ class Limits:
 class Budget:
     """What may still be used. Only calls take a slot: a task that waits for its children holds none.
 
-    `record` keeps an event for good before it returns.
+    `record` keeps an event for good before it returns. Within `books` the accounts are as they are in truth, and
+    stay so until what was decided by them is recorded: others may work on the same run.
     """
 
-    def __init__(self, limits: Limits, tree: Tree, record: Callable[[ev.Event], None]) -> None:
-        self.limits = limits
+    def __init__(
+        self, limits: Limits, tree: Tree, record: Callable[[ev.Event], None], books: Books = nullcontext
+    ) -> None:
+        self.limits, self.books = limits, books
         self._slots = {ROOT: asyncio.Semaphore(limits.parallel)}  # by task: of those whose calls in flight are limited
         self.record = record
         self._tree = tree
@@ -123,10 +136,18 @@ class Budget:
         Near a limit it waits for calls in flight, which seldom cost as much as was set aside for them. Raises LimitHit
         where there is no room for the call, ConfigError where money is limited and a price is not known.
         """
-        while (room := self._room(meter, sent, most or LONGEST, price)) is not None:
-            if room.tokens >= (most or LONGEST) or not self._in_flight(room.owner):
-                break
-            await self._settled.wait()
+        patience = time.monotonic() + _PATIENCE
+        while True:
+            with self.books():
+                room = self._room(meter, sent, most or LONGEST, price)
+                if room is None or room.tokens >= (most or LONGEST) or not self._in_flight(room.owner, patience):
+                    return self._set_aside(meter, sent, most, price, room)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), _LOOK)
+
+    def _set_aside(
+        self, meter: Meter, sent: int, most: int | None, price: Price | None, room: _Room | None
+    ) -> int | None:
         if room and room.tokens < min(LEAST, most or LONGEST):
             raise self._hit(room.owner, room.limit, f"with a higher {room.flag}")
         granted = most if room is None else room.tokens
@@ -162,9 +183,11 @@ class Budget:
         known = zip(meters, account.reserved.values(), strict=True)
         return sum((meter.total if meter else reserved for meter, reserved in known), account.spent)
 
-    def _in_flight(self, owner: Task) -> bool:
-        """Whether a call is being made that counts for `owner`."""
+    def _in_flight(self, owner: Task, patience: float) -> bool:
+        """Whether a call is being made that counts for `owner`: here, or, as long as there is `patience`, elsewhere."""
         reserved = self._tree.accounts[owner.id].reserved
+        if self.books is not nullcontext and time.monotonic() < patience and reserved.keys() - self._meters.keys():
+            return True
         return any(meter.held.calls and key in reserved for key, meter in self._meters.items())
 
     def enter(self, meter: Meter) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -69,6 +70,10 @@ class Others(Protocol):
         """Whether they are given a task; one that is over sooner than it is handed on is not."""
         ...
 
+    def books(self) -> AbstractContextManager[object]:
+        """Holds the accounts of the run: nobody else uses any of its budget meanwhile."""
+        ...
+
 
 @dataclass
 class Run:
@@ -86,7 +91,8 @@ class Run:
 
     def __post_init__(self) -> None:
         self.control = Control(self)
-        self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True))
+        books = self.others.books if self.others else nullcontext
+        self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True), books)
         self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()
@@ -173,23 +179,25 @@ class Run:
         """The plan's tasks as nodes of the tree, by their ids in the plan."""
         children = {p.id: child_id(task.id, number, p.id) for p in plan_.tasks}
         by = "outside" if provenance.steered(self.tree, task, number, self.tools) else "program"
-        for planned_ in plan_.tasks:
-            if children[planned_.id] not in self.tree.tasks:
+        new = [planned_ for planned_ in plan_.tasks if children[planned_.id] not in self.tree.tasks]
+        with self.budget.books() if new else nullcontext():
+            for planned_ in new:
                 joining = self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by)
                 joining.budget = asdict(planned_.budget) if planned_.budget else None
                 self.emit(joining)
-        self.store.commit()
+            self.store.commit()
         return {name: self.tree.tasks[id] for name, id in children.items()}
 
     def join_each(self, task: Task) -> list[Task]:
         """The tasks of a mapped task, one an item."""
         template, by = planned(task.inputs["each"]), provenance.of_items(task)
-        for n, item in enumerate(task.items or ()):
-            id = f"{task.id}[{n}]"
-            if id not in self.tree.tasks:
+        new = [n for n in range(len(task.items or ())) if f"{task.id}[{n}]" not in self.tree.tasks]
+        with self.budget.books() if new else nullcontext():
+            for n in new:
+                id, item = f"{task.id}[{n}]", (task.items or ())[n]
                 self.emit(self._joining(id, task, template.goal, template.tool, by))
                 self._bind_item(self.tree.tasks[id], template, task.inputs["scope"] | {"item": item})
-        self.store.commit()
+            self.store.commit()
         return [self.tree.tasks[f"{task.id}[{n}]"] for n in range(len(task.items or ()))]
 
     def _bind_item(self, child: Task, template: PlannedTask, scope: dict[str, Any]) -> None:
@@ -326,7 +334,7 @@ class Run:
         try:
             async with self.control.listening():
                 root = await self.work_on(ROOT)
-            status, blocked, code = root.status, root.blocked, _CODES.get(root.status, 1)
+            status, blocked, code = root.status, root.blocked, exit_code(root.status)
         except PersonError as error:
             status, blocked, code = "stopped", str(error), error.exit_code
             raise
@@ -343,6 +351,11 @@ class Run:
         """Solve a task."""
         workspace.enter(Path(self.tree.workspace))
         return await solve(self, self.tree.tasks[id])
+
+
+def exit_code(status: str) -> int:
+    """The exit code of a run whose goal came to this."""
+    return _CODES.get(status, 1)
 
 
 def _short(value: Any, width: int = 40) -> str:

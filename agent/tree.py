@@ -39,6 +39,11 @@ class Account:
     def used(self) -> Usage:
         return sum(self.reserved.values(), self.spent)
 
+    def settle(self, key: tuple[str, int], usage: Usage) -> None:
+        """What an attempt did cost takes the place of what was reserved for it."""
+        self.reserved.pop(key, None)
+        self.spent += usage
+
 
 class Tree:
     """A fold over events. The loop is its only writer, by way of `Run.emit`."""
@@ -248,8 +253,7 @@ class Tree:
             return
         attempt.usage, attempt.reserved = attempt.usage + usage, None
         for _, account in self.accounts_of(task.id):
-            account.reserved.pop((task.id, attempt.number), None)
-            account.spent += usage
+            account.settle((task.id, attempt.number), usage)
 
     def _result(self, task: Task, event: ev.TaskEnded) -> Any:
         """A task's result; JSON alone does not keep by what the items of a mapped one are known."""

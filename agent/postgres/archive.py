@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from agent.archive import Request, Summary
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
+from agent.postgres import ledger
 from agent.postgres.database import Database, many
+from agent.postgres.ledger import Charge
 from agent.task import Usage
 from agent.tree import Tree
 
@@ -86,8 +88,10 @@ class Record:
             connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR UPDATE", (self.run,))
             number = last_number(connection, self.run, OF_THE_RUN) + 1
             write(connection, self.run, OF_THE_RUN, number, self._waiting)
-            for _, type_, _, body in self._waiting:
+            for _, type_, task, body in self._waiting:
                 note_run(connection, self.run, type_, body)
+                if type_ == "task.planned":
+                    ledger.keep(connection, self.run, [Charge((task,))])
 
         self.database.transaction(keep)
         self._waiting.clear()

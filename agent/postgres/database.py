@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from agent.errors import ConfigError, StorageError
+from agent.errors import ConfigError, LeaseLost, StorageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,6 +36,8 @@ class Database:
             raise ConfigError(f"the database {shown(url)} is of a kind that is not known; give postgresql://HOST/NAME")
         self.url = url
         self._connection: Connection | None = None
+        self._held: Connection | None = None  # in a transaction that goes around others
+        self._was_there = False
         self._one_at_a_time = threading.RLock()
         self._ahead = 0.0  # of the server's clock before this machine's, in seconds
 
@@ -43,7 +46,10 @@ class Database:
 
         Raises StorageError where the server is not there at first, or stays away.
         """
-        known, deadline = self._connection is not None, time.monotonic() + PATIENCE
+        if self._held is not None:
+            with self._held.transaction():
+                return work(self._held)
+        deadline = time.monotonic() + PATIENCE
         psycopg = _driver()
         with self._one_at_a_time:
             while True:
@@ -55,11 +61,30 @@ class Database:
                     continue
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     self.close()
-                    if not known or time.monotonic() > deadline or _is_full(error):
+                    if not self._was_there or time.monotonic() > deadline or _is_full(error):
                         raise StorageError(self._unusable(error)) from error
                     time.sleep(_PAUSE)
                 except psycopg.Error as error:
                     raise StorageError(f"the database {shown(self.url)} refused: {_line(error)}") from error
+
+    @contextmanager
+    def held(self) -> Iterator[Connection]:
+        """One transaction around all that is done within.
+
+        Raises LeaseLost where the server goes away meanwhile: what was done within did not happen, and is begun anew.
+        """
+        psycopg = _driver()
+        self.transaction(lambda connection: None)  # which connects, where that is needed
+        with self._one_at_a_time:
+            connection = self._held = self._connected()
+            try:
+                with connection.transaction():
+                    yield connection
+            except psycopg.Error as error:
+                self.close()
+                raise LeaseLost(f"the database {shown(self.url)} went away: {_line(error)}") from error
+            finally:
+                self._held = None
 
     def now(self) -> float:
         """Seconds since the epoch by the server's clock: machines disagree, and by hours where one is set wrong."""
@@ -75,7 +100,7 @@ class Database:
             connection = _driver().connect(self.url, autocommit=True, connect_timeout=5, application_name="zooid")
             self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.time()
             self._prepare(connection)
-            self._connection = connection
+            self._connection, self._was_there = connection, True
         return self._connection
 
     def _prepare(self, connection: Connection) -> None:

@@ -26,7 +26,7 @@ def do(record: Record, request: Request) -> str:
         case "answer":
             return record.database.transaction(lambda connection: _answer(connection, record, request))
         case "cancel" if request.task == ROOT:
-            ended = ev.RunEnded(ROOT, "cancelled", f"cancelled by {request.by}", 1)
+            ended = ev.RunEnded(ROOT, "cancelled", f"cancelled by {request.by}", 130)
             record.database.transaction(lambda c: end_run(c, record.run, ended, record.now()))
             return ""
         case "cancel" | "replace":

@@ -41,6 +41,15 @@ CREATE TABLE zooid_task (
 );
 CREATE INDEX zooid_task_waiter ON zooid_task (run, waiter);
 CREATE INDEX zooid_task_lease ON zooid_task (lease) WHERE owner IS NOT NULL;
+-- The ledger: what the goal, and each task that has a share of its budget, have used with all below them.
+CREATE TABLE zooid_account (
+    run      text NOT NULL REFERENCES zooid_run ON DELETE CASCADE,
+    owner    text NOT NULL,
+    tasks    integer NOT NULL,
+    spent    text NOT NULL,
+    reserved text NOT NULL,                  -- by task and attempt: not settled
+    PRIMARY KEY (run, owner)
+);
 CREATE TABLE zooid_worker (
     id      text PRIMARY KEY,                -- host:pid:start
     version text NOT NULL,

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import LeaseLost, PersonError, StorageError, ZooidError
+from agent.errors import LeaseLost, LimitHit, PersonError, StorageError, ZooidError, first
 from agent.events import RunEnded
 from agent.postgres import zone as zones
 from agent.postgres.archive import me, version
 from agent.postgres.database import PATIENCE, Database
 from agent.postgres.zone import JOB, RENEWED_EVERY, Zone
-from agent.task import FINISHED, ROOT
+from agent.run import exit_code
+from agent.task import FINISHED, ROOT, Task
 from agent.tree import Tree
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ class Site:
             await self._beat()
         finally:
             await jobs.stop()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Stop what is in work; others may have it at once."""
+        tasks = list(self._at_work.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOPS_WITHIN)
 
     async def _work_on(self, run: str, task: str) -> None:
         """Work on one task as far as it goes here."""
@@ -63,30 +73,48 @@ class Site:
         self._at_work[run, task] = current
         try:
             await self._solve(zone, tree)
-        except LeaseLost:
-            pass  # another has it, or the run has ended
         except asyncio.CancelledError:
             with contextlib.suppress(ZooidError):
                 zone.give_back()
             raise
-        except PersonError as error:
-            self._stop(zone, str(error), error.exit_code)
-        except Exception as error:
-            self._stop(zone, f"a defect of zooid: {type(error).__name__}: {error}", _DEFECT)
+        except BaseException as raised:
+            self._failed(zone, first(raised))
         finally:
             del self._at_work[run, task]
 
     async def _solve(self, zone: Zone, tree: Tree) -> None:
         work = self._prepare(tree, zone)
-        task = await work.work_on(zone.task)
+        task = await self._in_time(work, zone)
         if task.status not in FINISHED and task.status != "paused":
             zone.wait()
         elif zone.task == ROOT:
-            code = {"done": 0, "paused": 4}.get(task.status, 1)
-            zone.end_run(task.status, task.blocked, code)
+            zone.end_run(task.status, task.blocked, exit_code(task.status))
+
+    async def _in_time(self, work: Run, zone: Zone) -> Task:
+        """Work on the zone's task in the seconds that are left to the whole run."""
+        most = work.limits.seconds
+        try:
+            async with asyncio.timeout(zone.since + most - zone.now()) as deadline:
+                return await work.work_on(zone.task)
+        except LimitHit as limit:
+            if limit.task == ROOT:
+                raise
+            return work.cut_short(work.tree.tasks[zone.task], str(limit))
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise LimitHit(f"the limit of {most:g} seconds is reached; go on with: zooid resume") from None
+
+    def _failed(self, zone: Zone, error: BaseException) -> None:
+        """What ends the whole run, wherever it comes up. What is lost to another process is that one's business."""
+        if isinstance(error, LeaseLost):
+            return
+        if isinstance(error, PersonError):
+            self._stop(zone, str(error), error.exit_code)
+        else:
+            self._stop(zone, f"a defect of zooid: {type(error).__name__}: {error}", _DEFECT)
 
     def _stop(self, zone: Zone, why: str, code: int) -> None:
-        """End the whole run: what a person has to be told ends it wherever it comes up."""
         event = RunEnded(ROOT, "stopped", why, code)
         with contextlib.suppress(StorageError):
             self.database.transaction(lambda c: zones.end_run(c, zone.run, event, self.database.now()))
@@ -103,7 +131,7 @@ class Site:
                     task.cancel()
 
     def _once(self, connection: Connection) -> set[tuple[str, str]]:
-        mine = set(zones.renew(connection))
+        mine = set(zones.renew(connection, list(self._at_work)))
         self._say_here(connection)
         zones.rescue(connection)
         return mine
@@ -181,4 +209,6 @@ class Jobs:
             await asyncio.sleep(_PAUSE)
 
     async def _hand_over(self, run: str, task: str) -> None:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._solve(run, task), self._main))
+        """Work on a task in the main loop, also when procrastinate is through: a server that is away ends no call."""
+        working = asyncio.run_coroutine_threadsafe(self._solve(run, task), self._main)
+        await asyncio.shield(asyncio.wrap_future(working))

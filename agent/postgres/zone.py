@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import LeaseLost, ZooidError
 from agent.events import Event, RunEnded, TaskEnded, from_body
+from agent.postgres import ledger
 from agent.postgres.archive import ALIVE, OF_THE_RUN, Row, last_number, me, note_run, read, version, write
 from agent.postgres.database import Database, many
+from agent.postgres.ledger import Charge
 from agent.task import FINISHED, ROOT, Task
 from agent.tree import Tree
 from tools.registry import Tool
@@ -30,8 +34,11 @@ ANYBODY = "zooid"  # the queue of tasks that every worker can do
 JOB = "solve"
 
 _OPEN = "status IN ('queued', 'running')"
-# A lease that ran out while the server was down could not be renewed: its owner may still be at work.
-_HELD = f"(lease > clock_timestamp() OR lease < pg_postmaster_start_time() + interval '{LEASE}')"
+# A lease that ran out while the server was down could not be renewed. Its owner may be at work: it is given a while.
+_HELD = (
+    f"(lease > clock_timestamp() OR lease < pg_postmaster_start_time() + interval '{LEASE}' "
+    "AND clock_timestamp() < pg_postmaster_start_time() + interval '5 seconds')"
+)
 
 
 def sitting_queue(run: str) -> str:
@@ -61,8 +68,10 @@ class Zone:
     queue: str  # where tasks that need nothing special are handed on
     since: float  # when this sitting of the run began
     away: set[str]  # tasks that were handed on and have not ended
+    tree: Tree
     _rows: list[Row] = field(default_factory=list)
     _handed: list[tuple[Any, ...]] = field(default_factory=list)
+    _charges: list[Charge] = field(default_factory=list)
     _lost: bool = False
 
     # -- the record
@@ -72,6 +81,8 @@ class Zone:
 
     def append(self, event: Event, at: float, synced: bool = False) -> int:
         self._rows.append((at, event.type, event.task, event.packed()))
+        if change := ledger.charge(self.tree, event):
+            self._charges.append(change)
         return self.next + len(self._rows) - 1
 
     def commit(self) -> None:
@@ -89,14 +100,19 @@ class Zone:
             again = True
             self._check_owned(connection)
             write(connection, self.run, self.task, self.next, self._rows)
+            ledger.keep(connection, self.run, self._charges)
             self._hand_on(connection)
-            if (status := self._ended()) and self.task != ROOT:
-                _end(connection, self.run, self.task, status)
+            if status := self._ended():
+                if self.away:
+                    _drop(connection, self.run, self.away)
+                if self.task != ROOT:
+                    _end(connection, self.run, self.task, status)
 
         self._kept(keep)
         self.next += len(self._rows)
         self._rows.clear()
         self._handed.clear()
+        self._charges.clear()
 
     def close(self) -> None:
         """Nothing: whoever works on the task lets go of it."""
@@ -118,6 +134,14 @@ class Zone:
         row = connection.execute(query, (self.run, self.task, me(), self.fence)).fetchone()
         if not row or not row[0]:
             raise LeaseLost(f"task {self.task} of run {self.run} is another's by now")
+
+    @contextmanager
+    def books(self) -> Iterator[None]:
+        """Holds the run's accounts, put into the tree as they are; what is committed within goes with them."""
+        self.commit()
+        with self.database.held() as connection:
+            self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
+            yield
 
     # -- handing on
 
@@ -228,7 +252,7 @@ def claim(database: Database, run: str, task: str) -> tuple[Zone, Tree] | None:
         return None
     fence, queue, last, away, rows = found
     tree, since = _grown(run, rows)
-    return Zone(database, run, task, fence, last + 1, queue, since, away), tree
+    return Zone(database, run, task, fence, last + 1, queue, since, away, tree), tree
 
 
 def _queue(connection: Connection, run: str) -> str:
@@ -316,6 +340,16 @@ def end_task(connection: Connection, run: str, event: TaskEnded, below: list[str
     _end(connection, run, event.task, event.status)
 
 
+def _drop(connection: Connection, run: str, tasks: Iterable[str]) -> None:
+    """What was handed on by a task that has ended is worked on no more."""
+    connection.execute(
+        f"UPDATE zooid_task SET owner = NULL, fence = fence + 1, status = 'cancelled' WHERE run = %s AND {_OPEN} "
+        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) AS above WHERE id = above OR starts_with(id, above || '.') "
+        "OR starts_with(id, above || '[') OR starts_with(id, above || '~'))",
+        (run, list(tasks)),
+    )
+
+
 def _release(connection: Connection, run: str, task: str) -> None:
     row = connection.execute(
         "UPDATE zooid_task SET owner = NULL, lease = NULL WHERE run = %s AND id = %s RETURNING woken, queue, depth",
@@ -357,13 +391,15 @@ def end_run(connection: Connection, run: str, event: RunEnded, at: float) -> Non
 # -- keeping what one has, and saving what a dead process had
 
 
-def renew(connection: Connection) -> list[tuple[str, str]]:
-    """Renew this process's leases; the tasks (run, id) that it still owns."""
+def renew(connection: Connection, tasks: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Renew this process's leases on the tasks (run, id) that it works on; those that it still owns."""
+    runs, ids = zip(*tasks, strict=True) if tasks else ((), ())
     query = (
-        f"UPDATE zooid_task SET lease = clock_timestamp() + interval '{LEASE}' WHERE owner = %s AND {_HELD} "
-        "RETURNING run, id"
+        f"UPDATE zooid_task t SET lease = clock_timestamp() + interval '{LEASE}' "
+        "FROM unnest(%s::text[], %s::text[]) AS mine (run, id) "
+        f"WHERE t.run = mine.run AND t.id = mine.id AND owner = %s AND {_HELD} RETURNING t.run, t.id"
     )
-    return [(run, id) for run, id in connection.execute(query, (me(),)).fetchall()]
+    return [(run, id) for run, id in connection.execute(query, (list(runs), list(ids), me())).fetchall()]
 
 
 def rescue(connection: Connection) -> int:
