@@ -77,7 +77,7 @@ class Budget:
         """The limits that an account is held to."""
         if task.parent is None:
             own = self.limits
-            return Share(own.cost, own.tokens, self.seconds_left, own.tasks, own.depth)
+            return Share(own.cost, own.tokens, self.seconds_left, own.tasks, own.depth, own.parallel)
         return task.budget or Share()
 
     # -- tasks, depth, seconds
@@ -140,7 +140,9 @@ class Budget:
         while True:
             with self.books():
                 room = self._room(meter, sent, most or LONGEST, price)
-                if room is None or room.tokens >= (most or LONGEST) or not self._in_flight(room.owner, patience):
+                if self._too_many(meter, patience):
+                    pass  # calls in flight, here and elsewhere together
+                elif room is None or room.tokens >= (most or LONGEST) or not self._in_flight(room.owner, patience):
                     return self._set_aside(meter, sent, most, price, room)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), _LOOK)
@@ -189,6 +191,14 @@ class Budget:
         if self.books is not nullcontext and time.monotonic() < patience and reserved.keys() - self._meters.keys():
             return True
         return any(meter.held.calls and key in reserved for key, meter in self._meters.items())
+
+    def _too_many(self, meter: Meter, patience: float) -> bool:
+        """Whether as many calls are in flight as may be, where others make some of them."""
+        if self.books is nullcontext or time.monotonic() > patience:
+            return False
+        accounts = self._tree.accounts_of(meter.task.id)
+        limits = ((self.share(owner).parallel, account.reserved.keys() - {meter.key}) for owner, account in accounts)
+        return any(most is not None and len(others) >= most for most, others in limits)
 
     def enter(self, meter: Meter) -> None:
         self._meters[meter.key] = meter

@@ -46,12 +46,16 @@ def goal_of(body: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def workers(zooid: Piped, database: str, number: int, **more: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """So many `zooid worker` processes, once all of them are there."""
+def workers(
+    zooid: Piped, database: str, number: int, there: int = 0, **more: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """So many `zooid worker` processes, once all of them are there, beside those that are `there` already."""
     with contextlib.ExitStack() as stack:
         variables = {"ZOOID_DATABASE": database, **more}
         found = [stack.enter_context(zooid.start("worker", **variables)) for _ in range(number)]
-        until(lambda: count(database, "SELECT count(*) FROM zooid_worker WHERE 'zooid' = ANY (queues)") >= number)
+        until(
+            lambda: count(database, "SELECT count(*) FROM zooid_worker WHERE 'zooid' = ANY (queues)") >= there + number
+        )
         yield found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
@@ -34,13 +35,14 @@ def test_a_run_without_workers_is_worked_on_where_it_was_begun(zooid: Piped, dat
 
 
 def test_two_workers_share_one_run(zooid: Piped, database: str) -> None:
-    with Server(growing(3, 4, 0.2)) as server:
-        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
-        with workers(zooid, database, 2, **model):
-            done = zooid("run", "grow", *MODEL, ZOOID_DATABASE=database, **{**model, "ZOOID_MAX_PARALLEL": "16"})
+    with Server(growing(3, 4, 0.3)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-first", "ZOOID_MAX_PARALLEL": "4"}
+        second = {**model, "OPENAI_API_KEY": "sk-second"}
+        with workers(zooid, database, 1, **model), workers(zooid, database, 1, there=1, **second):
+            done = zooid("run", "grow", *MODEL, "--max-parallel", "8", ZOOID_DATABASE=database, **model)
         assert done.returncode == 0 and done.stdout.split() == grown(3, 4).split(), done.stderr
         assert len(server.requests) == 1 + 3 + 12
-        assert server.at_once > 4, "one worker did all of it"
+        assert {key.split()[-1] for key in server.keys} == {"sk-first", "sk-second"}
     owners = "SELECT count(DISTINCT zone) FROM zooid_event WHERE zone <> ''"
     assert count(database, owners) == 16
 
@@ -101,6 +103,34 @@ def test_a_run_that_asks_goes_on_when_it_is_answered(zooid: Piped, database: str
 
 
 @pytest.mark.parametrize(
+    ("flag", "most", "said"), [("--max-tasks", "9", "9 tasks"), ("--max-tokens", "8000", "8,000 tokens")]
+)
+def test_a_limit_holds_for_all_workers_together(zooid: Piped, database: str, flag: str, most: str, said: str) -> None:
+    with Server(growing(3, 4, 0.1)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
+        with workers(zooid, database, 2, **model):
+            stopped = zooid("run", "grow", *MODEL, flag, most, ZOOID_DATABASE=database, **model)
+            assert stopped.returncode == 3 and f"the limit of {said} is reached" in stopped.stderr, stopped.stderr
+            if flag == "--max-tasks":
+                assert count(database, "SELECT tasks FROM zooid_account WHERE owner = 'root'") <= 9
+            else:
+                used = _used(zooid, database)
+                assert 0 < used <= 8000, used
+            done = zooid("resume", "--last", "-q", flag, "1000000", ZOOID_DATABASE=database, **model)
+    assert done.returncode == 0 and done.stdout.split() == grown(3, 4).split(), done.stderr
+    assert max(Counter(goal_of(body) for body in server.requests).values()) <= 2  # what was in flight at the limit
+
+
+def test_calls_in_flight_are_limited_for_all_workers_together(zooid: Piped, database: str) -> None:
+    with Server(growing(2, 4, 0.2)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
+        with workers(zooid, database, 2, **model):
+            done = zooid("run", "-q", "grow", *MODEL, "--max-parallel", "3", ZOOID_DATABASE=database, **model)
+    assert done.returncode == 0 and done.stdout.split() == grown(2, 4).split(), done.stderr
+    assert server.at_once <= 3
+
+
+@pytest.mark.parametrize(
     ("url", "said"),
     [
         ("mysql://host/name", "is of a kind that is not known; give postgresql://HOST/NAME"),
@@ -121,6 +151,12 @@ def test_a_database_of_another_version(zooid: Piped, database: str, format: int,
         connection.execute("UPDATE zooid_meta SET format = %s", (format,))
     done = zooid("run", "how much is 1 + 1", ZOOID_DATABASE=database)
     assert done.returncode == 3 and said in done.stderr and done.stdout == ""
+
+
+def _used(zooid: Piped, database: str) -> int:
+    """The tokens that the last run has used."""
+    listed = json.loads(zooid("runs", "--json", ZOOID_DATABASE=database).stdout)
+    return int(listed[0]["usage"]["tokens_in"] + listed[0]["usage"]["tokens_out"])
 
 
 def _owned(database: str, pid: int) -> dict[str, int]:
