@@ -324,9 +324,7 @@ def _append(store: Log, *events: ev.Event) -> None:
 
 def _cancelling(tree: Tree, by: str) -> Iterator[ev.Event]:
     """What is written into the record of a run that nobody works on to end it for good."""
-    if tree.root is None:
-        yield ev.TaskPlanned(ROOT, None, tree.goal, origin="person")
-        yield ev.TaskBound(ROOT, tree.goal, tree.inputs, origin="person")
+    yield from tree.planted()
     for task in reversed(tree.tasks.values()):
         if task.id != ROOT and task.status not in FINISHED:
             yield ev.TaskEnded(task.id, "cancelled", blocked=f"task {ROOT} was ended by {by}")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from agent.plan import REFERENCE, steps
-from agent.task import PlannedTask, Task
+from agent.task import PlannedTask, Task, planned_by
 from agent.tree import Tree
 from tools.registry import Registry, Tool
 from tools.schema import as_text
@@ -186,17 +186,13 @@ def steered(tree: Tree, task: Task, number: int, tools: Registry) -> bool:
         return False
     if has_words(task.inputs, task.origins, STEERS):
         return True
-    earlier = (tree.tasks[id] for id in task.children if _number(task, id) < number)
+    if task.tool and worst("program", *around(tree, task).values()) in STEERS:
+        return True  # it takes over a call that failed, and is told of it in whatever words the plan gave it
+    earlier = (tree.tasks[id] for id in task.children if planned_by(id, task.id) < number)
     if any(has_words(one.result if one.status == "done" else "why", one.gave, STEERS) for one in earlier):
         return True
     tried = (tools.get(one.worker) for one in task.attempts if one.number < number)
     return any(tool is not None and worst(of_error(tool, task)) in STEERS for tool in tried)
-
-
-def _number(task: Task, child: str) -> int:
-    """The attempt of `task` whose plan holds `child`."""
-    rest = child[len(task.id) :]
-    return int(rest[1:].split(".", 1)[0]) if rest.startswith("~") else 1
 
 
 def of_error(tool: Tool, task: Task) -> Origin:

@@ -325,11 +325,9 @@ class Run:
 
     async def work(self) -> Tree:
         """Work on the goal until it ends, and record how. What is told to the person is raised after it is recorded."""
-        if self.tree.root is None:
-            piped = dict.fromkeys(self.tree.inputs, "outside")  # whoever wrote it
-            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal, origin="person"))
-            bound = ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs, origin="person", origins=piped)
-            self.emit(bound, commit=True)
+        for event in list(self.tree.planted()):
+            self.emit(event)
+        self.store.commit()
         status, blocked, code = "interrupted", "", 130
         try:
             async with self.control.listening():

@@ -126,6 +126,13 @@ class Tree:
         shown = [id for id in parts if id in wanted] or list(parts)[-1:]
         return "\n".join(f"{self.tasks[id].goal}: {as_text(parts[id])}" for id in shown) or None
 
+    def planted(self) -> Iterator[ev.Event]:
+        """The events by which the goal becomes the root. It is the person's; what is piped in is whoever's wrote it."""
+        if self.root is None:
+            yield ev.TaskPlanned(ROOT, None, self.goal, origin="person")
+            piped = dict.fromkeys(self.inputs, "outside")
+            yield ev.TaskBound(ROOT, self.goal, self.inputs, origin="person", origins=piped)
+
     def apply(self, event: ev.Event, at: float) -> None:
         """Take one event in; `at` is in seconds since the epoch."""
         match event:

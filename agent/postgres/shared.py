@@ -64,9 +64,8 @@ class SharedRun:
         return self.tree
 
     def _begin(self) -> None:
-        if self.tree.root is None:
-            self.emit(ev.TaskPlanned(ROOT, None, self.tree.goal))
-            self.emit(ev.TaskBound(ROOT, self.tree.goal, self.tree.inputs))
+        for event in list(self.tree.planted()):
+            self.emit(event)
         self.store.database.transaction(lambda c: zones.begin(c, self.store.run))
 
     async def _until_it_rests(self, serving: asyncio.Task[None]) -> None:
