@@ -62,8 +62,11 @@ Workspace = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The one folder that the run may touch. [default: this one]")
 ]
 Approve = Annotated[
-    Literal["ask", "auto", "never"] | None,
-    typer.Option(help="For replacing files, the network and programs. ask: without a terminal, the run pauses."),
+    str | None,
+    typer.Option(
+        metavar="ask|auto|never|read|EFFECT,…",
+        help="For replacing files, the network and programs. ask: without a terminal, the run pauses.",
+    ),
 ]
 Unsafe = Annotated[
     bool | None,

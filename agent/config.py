@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.approve import approve_of, tightened
 from agent.errors import ConfigError
 from tools import redact, trust
 
@@ -137,9 +138,7 @@ def _planner(value: Any) -> str:
 
 
 def _approve(value: Any) -> str:
-    if isinstance(value, str) and value in _STRICTNESS:
-        return value
-    raise ValueError("ask, auto or never")
+    return approve_of(value if isinstance(value, str) else "")
 
 
 def _whole(least: int) -> Reader:
@@ -214,9 +213,6 @@ def _prices(value: Any) -> dict[str, dict[str, float]]:
     raise ValueError("a table: model = { input = …, output = … }, in $ per 1M tokens")
 
 
-_STRICTNESS = {"never": 0, "ask": 1, "auto": 2}
-
-
 def _always(new: Any, own: Any) -> bool:
     return bool(new != own)
 
@@ -230,7 +226,7 @@ def _more_or_none(new: Any, own: Any) -> bool:
 
 
 def _less_strict(new: str, own: str) -> bool:
-    return _STRICTNESS[new] > _STRICTNESS[own]
+    return tightened(new, own) != new
 
 
 _KINDS: dict[str, _Kind] = {

@@ -71,6 +71,7 @@ class TaskPlanned(Event):
     depth: int = 0
     origin: str = "program"  # of what its plan wrote out
     budget: dict[str, Any] | None = None  # its share of the run's
+    approve: str = ""
     tool_version: str = ""
 
 

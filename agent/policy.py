@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from agent.approve import unasked
 from agent.provenance import Marks, has_words, worst
 from tools import workspace
 from tools.errors import ToolError
 from tools.registry import Tool
 
-Approve = Literal["ask", "auto", "never"]
 Verdict = Literal["allow", "ask", "refuse"]
 
 
@@ -47,30 +47,34 @@ def call_hash(tool: Tool, args: dict[str, Any], files: dict[str, str]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
-def judge(call: Call, approve: Approve) -> tuple[Verdict, str]:
+def judge(call: Call, approve: str) -> tuple[Verdict, str]:
     """Whether a call may be made, and what speaks against it where that is more than its effect.
 
-    Reading and writing new files is allowed; replacing files, the network and programs are for a person to allow, and
-    `auto` says that they have. What others wrote may steer no effect, whatever is allowed: that is always asked.
+    Reading and writing new files is allowed (under `read` only reading); replacing files, the network and programs are
+    for a person to allow. What others wrote may steer no effect, whatever is allowed: that is always asked.
     """
     effect = call.tool.effect
     if effect in ("none", "read"):
         return "allow", ""
     if why := steered(call):
-        return "refuse" if approve == "never" else "ask", why
-    if effect == "write" and not call.files and any(_has_format(p.schema, _PATHS) for p in call.tool.params):
+        return _verdict("", approve), why
+    says_where = any(_has_format(p.schema, _PATHS) for p in call.tool.params)
+    if effect == "write" and says_where and not call.files and approve != "read":
         return "allow", ""
-    return _BY_APPROVE[approve], ""
+    return _verdict(effect, approve), ""
 
 
-_BY_APPROVE: dict[Approve, Verdict] = {"ask": "ask", "auto": "allow", "never": "refuse"}
-
-
-def judge_command(origin: str, approve: Approve) -> tuple[Verdict, str]:
+def judge_command(origin: str, approve: str) -> tuple[Verdict, str]:
     """The same for the program that a check runs; `origin` is that of the plan that holds it."""
     if origin == "outside":
-        return "refuse" if approve == "never" else "ask", "; it was planned after text from outside was read"
-    return _BY_APPROVE[approve], ""
+        return _verdict("", approve), "; it was planned after text from outside was read"
+    return _verdict("execute", approve), ""
+
+
+def _verdict(effect: str, approve: str) -> Verdict:
+    if effect in unasked(approve):
+        return "allow"
+    return "refuse" if approve in ("never", "read") else "ask"
 
 
 def steered(call: Call) -> str:

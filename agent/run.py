@@ -14,12 +14,13 @@ from typing import Any, Protocol
 
 from agent import events as ev
 from agent import plan, policy, progress, provenance
+from agent.approve import tightened
 from agent.archive import Log
 from agent.budget import Budget, Limits
 from agent.control import Control
 from agent.errors import Pause, PersonError, Refused, UnsoundPlan
 from agent.planners import Planner
-from agent.policy import Approve, Verdict
+from agent.policy import Verdict
 from agent.progress import Finished, Progress
 from agent.router import Router
 from agent.routes import Routes
@@ -82,7 +83,7 @@ class Run:
     tools: Registry
     planners: Sequence[Planner]
     limits: Limits = field(default_factory=Limits)
-    approve: Approve = "ask"
+    approve: str = "ask"  # see agent/approve.py
     person: Person | None = None  # None: the run pauses where one is needed
     listeners: list[Listener] = field(default_factory=list)
     routes: Routes | None = None  # what a person and the record have taught
@@ -183,7 +184,7 @@ class Run:
         with self.budget.books() if new else nullcontext():
             for planned_ in new:
                 joining = self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by)
-                joining.budget = asdict(planned_.budget) if planned_.budget else None
+                joining.budget, joining.approve = asdict(planned_.budget) if planned_.budget else None, planned_.approve
                 self.emit(joining)
             self.store.commit()
         return {name: self.tree.tasks[id] for name, id in children.items()}
@@ -282,19 +283,24 @@ class Run:
 
     # -- the person
 
+    def policy(self, task: Task) -> str:
+        """What may be done unasked in a task: a plan can be stricter with what is below it, and never less strict."""
+        above = (one.approve for one in (task, *self.tree.ancestors(task)))
+        return tightened(self.approve, *filter(None, above))
+
     async def allow(self, task: Task, verdict: Verdict, text: str, call: str) -> None:
         """Pass where a call is allowed; raises Refused where it is refused, Pause where nobody is there to ask."""
         if verdict == "allow":
             return
         if verdict == "refuse":
-            raise Refused(f"not allowed (--approve never): {text}")
+            raise Refused(f"not allowed (--approve {self.policy(task)}): {text}")
         said = await self._asked(task, "approval", text, call)
         if said != "yes":
             raise Refused(f"not approved: {text}")
 
     async def allow_command(self, task: Task, command: str) -> None:
         """Running a program is an effect, also when a check does it."""
-        verdict, why = policy.judge_command(task.origin, self.approve)
+        verdict, why = policy.judge_command(task.origin, self.policy(task))
         call = hashlib.blake2b(command.encode(), digest_size=16).hexdigest()
         await self.allow(task, verdict, f"run the check's command: {command}{why}", call)
 

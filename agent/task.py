@@ -48,6 +48,7 @@ class PlannedTask:
     after: list[str] = field(default_factory=list)
     check: Check | None = None
     budget: Share | None = None
+    approve: str = ""  # a policy for it and all below it, where that is stricter than the one above
 
 
 @dataclass(slots=True)
@@ -139,6 +140,7 @@ class Task:
     labels: list[Any] | None = None  # what the items' results are known by
     check: Check | None = None
     budget: Share | None = None  # its part of the run's
+    approve: str = ""  # what may be done unasked in it and below it, where its plan says
     status: Status = "pending"
     result: Any = None
     verified: bool = False

@@ -156,7 +156,7 @@ class Tree:
         task = self.tasks[event.task] = Task(
             event.task, event.goal, event.parent, event.depth, event.tool, event.tool_version, origin=event.origin
         )
-        task.budget = Share(**event.budget) if event.budget else None
+        task.budget, task.approve = Share(**event.budget) if event.budget else None, event.approve
         if event.parent is not None:
             self.tasks[event.parent].children.append(event.task)
         if task.budget or event.parent is None:

@@ -105,7 +105,7 @@ class ToolWorker:
         while True:
             call = self._call(task, args)
             identity = policy.call_hash(self.tool, args, call.files)
-            verdict, why = policy.judge(call, run.approve)
+            verdict, why = policy.judge(call, run.policy(task))
             await run.allow(task, verdict, policy.question(call, why), identity)
             if verdict != "ask" or policy.before(self.tool, args) == call.files:
                 return call.files, identity

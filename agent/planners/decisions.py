@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from agent.approve import approve_of
 from agent.errors import UnsoundPlan
 from agent.task import Answer, Check, Decision, Plan, PlannedTask, Question, Share, Wish
 
@@ -213,6 +214,7 @@ def _task(data: Any, n: int) -> PlannedTask:
         after=_after(data.get("after"), f"{where}.after"),
         check=_check(data.get("check"), f"{where}.check"),
         budget=_budget(data.get("budget"), f"{where}.budget"),
+        approve=_approve(data.get("approve"), f"{where}.approve"),
     )
     if not task.id:
         raise UnsoundPlan(f'{where} has no "id"; give it a short word such as "a"')
@@ -278,6 +280,14 @@ def _budget(value: Any, name: str) -> Share | None:
         if part not in ("cost", "seconds"):
             known[part] = max(1, int(most))
     return Share(**known) if known else None
+
+
+def _approve(value: Any, name: str) -> str:
+    text = _text(value, name)
+    try:
+        return approve_of(text) if text else ""
+    except ValueError as error:
+        raise UnsoundPlan(f"`{name}` must be one of {error}, not {text[:40]!r}") from None
 
 
 def _wish(data: Json) -> Wish:

@@ -146,8 +146,11 @@ def test_an_unknown_variable_is_a_warning(project: Path) -> None:
         ("max_tasks = 0", "from 1 up, not 0"),
         ("max_seconds = nan", "a number of seconds above 0"),
         ("max_seconds = -1", "a number of seconds above 0"),
-        ("approve = 'yes'", "ask, auto or never, not 'yes'"),
-        ("approve = ['auto']", "ask, auto or never"),
+        (
+            "approve = 'yes'",
+            "network, write with commas between, not 'yes'",
+        ),
+        ("approve = ['auto']", "ask, auto, never or read"),
         ("planner = 'embeded'", "out of embedded, local, openai"),
         ("planner = 'auto,local'", "auto, or out of"),
         ("planner = ''", "auto, or out of"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent import policy
+from agent.approve import approve_of, tightened, unasked
 from tools import workspace
 from tools.registry import Tool, from_function
 
@@ -42,25 +44,39 @@ def root(tmp_path: Path) -> Path:
 
 
 VERDICTS = [
-    # effect, path given, approve: ask, auto, never
-    ("none", "old.txt", "allow", "allow", "allow"),
-    ("read", "old.txt", "allow", "allow", "allow"),
-    ("write", "new.txt", "allow", "allow", "allow"),
-    ("write", "old.txt", "ask", "allow", "refuse"),
-    ("write", "folder", "ask", "allow", "refuse"),
-    ("write", None, "ask", "allow", "refuse"),  # it does not say where
-    ("network", "new.txt", "ask", "allow", "refuse"),
-    ("network", None, "ask", "allow", "refuse"),
-    ("execute", "new.txt", "ask", "allow", "refuse"),
-    ("execute", None, "ask", "allow", "refuse"),
+    # effect, path given, approve: ask, auto, never, read, write, execute and network
+    ("none", "old.txt", "allow", "allow", "allow", "allow", "allow", "allow"),
+    ("read", "old.txt", "allow", "allow", "allow", "allow", "allow", "allow"),
+    ("write", "new.txt", "allow", "allow", "allow", "refuse", "allow", "allow"),
+    ("write", "old.txt", "ask", "allow", "refuse", "refuse", "allow", "ask"),
+    ("write", "folder", "ask", "allow", "refuse", "refuse", "allow", "ask"),
+    ("write", None, "ask", "allow", "refuse", "refuse", "allow", "ask"),  # it does not say where
+    ("network", "new.txt", "ask", "allow", "refuse", "refuse", "ask", "allow"),
+    ("network", None, "ask", "allow", "refuse", "refuse", "ask", "allow"),
+    ("execute", "new.txt", "ask", "allow", "refuse", "refuse", "ask", "allow"),
+    ("execute", None, "ask", "allow", "refuse", "refuse", "ask", "allow"),
 ]
 
 
-@pytest.mark.parametrize(("effect", "path", "ask", "auto", "never"), VERDICTS)
-def test_verdicts(effect: str, path: str | None, ask: str, auto: str, never: str) -> None:
-    made = tool(effect, path is not None)
-    found = call(made, **({"path": path} if path else {}))
-    assert [policy.judge(found, how)[0] for how in ("ask", "auto", "never")] == [ask, auto, never]
+POLICIES = ("ask", "auto", "never", "read", "write", "execute,network")
+
+
+@pytest.mark.parametrize(("effect", "path", "verdicts"), [(row[0], row[1], row[2:]) for row in VERDICTS])
+def test_verdicts(effect: str, path: str | None, verdicts: tuple[str, ...]) -> None:
+    found = call(tool(effect, path is not None), **({"path": path} if path else {}))
+    assert tuple(policy.judge(found, approve)[0] for approve in POLICIES) == verdicts
+
+
+def test_policies_are_only_ever_tightened() -> None:
+    for one, other in itertools.product(POLICIES, POLICIES):
+        both = tightened(one, other)
+        assert tightened(both, one) == both == tightened(other, one)
+        assert unasked(both) <= unasked(one) & unasked(other)
+    assert tightened("auto", "write,network", "write") == "write" and tightened("write", "network") == "ask"
+    assert approve_of("network, write,execute") == "auto" and approve_of("write,write") == "write"
+    for wrong in ("", "yes", "ask,write", "read,write", "none"):
+        with pytest.raises(ValueError, match="commas"):
+            approve_of(wrong)
 
 
 def test_a_file_that_a_default_names_counts() -> None:

@@ -290,6 +290,18 @@ def test_a_command_that_was_planned_after_reading_is_asked_about(world: World) -
     assert is_held_up(world.run([LOOK, checked], approve="auto"), PLANNED)
 
 
+def test_a_plan_can_be_stricter_with_what_is_below_it_and_never_less_strict(world: World) -> None:
+    for run, below, code in (("auto", "read", 1), ("auto", "never", 0), ("read", "auto", 1), ("never", "auto", 0)):
+        steps = plan(goal("g", "do it", approve=below), answer="$g")
+        path = f"{run}-{below}.txt"
+        inner = plan(call("w", "write_file", path=path, text="x"), answer="done")
+        done = world.run(by_goal({"the goal": [steps], "do it": [inner]}), approve=run)
+        assert (done.code, (world.work / path).exists()) == (code, not code), done.tree.blocked
+    replacing = plan(goal("g", "do it", approve="network"), answer="$g")
+    inner = plan(call("w", "write_file", path="a.txt", text="x"), answer="done")
+    assert world.run(by_goal({"the goal": [replacing], "do it": [inner]}), approve="auto").code == 4
+
+
 def test_a_run_that_goes_on_knows_what_it_knew(world: World) -> None:
     done = world.run([LOOK, STEAL])
     assert is_held_up(done, PLANNED)
