@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, UnsoundPlan
 from agent.task import Answer, Check, Task
-from tools import redact, schema, stop, workspace
+from tools import schema, workspace
 from tools.errors import ToolError
 from tools.schema import as_text
 
@@ -151,46 +148,27 @@ async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
     from agent.workers import in_thread
 
     await run.allow_command(task, command)
-    data = text.encode(errors="backslashreplace")
+    given = text.encode(errors="backslashreplace").decode()
     try:
-        code, last = await in_thread(lambda: _ran(command, data), _SECONDS, f"the check's command {command!r}")
+        why: str = await in_thread(lambda: _ran(command, given), _SECONDS, f"the check's command {command!r}")
+        return why
     except ToolError as error:
         return str(error)
-    return "" if code == 0 else f"{command!r} ended with {code}: {last}"
 
 
-def _ran(command: str, data: bytes) -> tuple[int, str]:
-    """Run a program on what it is given; its exit code, and the last of what it wrote, of which no more is held."""
-    import subprocess
-    import tempfile
+def _ran(command: str, given: str) -> str:
+    """Run a command on what it is given, in the sandbox as every command; why it is not content."""
+    from tools.sandbox import findings
+    from tools.sandbox.full import Job, Limits
 
-    with tempfile.TemporaryFile() as given:
-        given.write(data)
-        given.seek(0)
-        try:
-            process = subprocess.Popen(
-                shlex.split(command), cwd=workspace.root(), env=redact.environment(), start_new_session=True,
-                stdin=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-            )  # fmt: skip
-        except (OSError, ValueError) as error:
-            raise ToolError(f"the check's command {command!r} could not be run: {error}") from None
-
-    def end() -> None:
-        with suppress(ProcessLookupError):  # it has ended, and left nothing behind
-            os.killpg(process.pid, signal.SIGKILL)
-
-    assert process.stdout
-    last, size = b"", 0
-    try:
-        with stop.by(end), process.stdout as out:
-            while part := out.read(2**16):
-                last, size = (last + part)[-1000:], size + len(part)
-                if size > _MOST_BYTES:
-                    raise ToolError(f"the check's command {command!r} wrote more than {_MOST_BYTES >> 20} MiB")
-            return process.wait(), last.decode(errors="replace").strip()[-200:]
-    finally:
-        end()
-        process.wait()
+    limits = Limits(seconds=_SECONDS + 1, output=2000)
+    result = findings.run(workspace.root(), Job(command=command, stdin=given, limits=limits))
+    if result.ok:
+        return ""
+    last = (result.stdout + result.stderr).strip()[-200:]
+    if result.ended == "limit":
+        return f"{command!r} went over its limit of {result.what}: {last}"
+    return f"{command!r} ended with {'-' * (result.ended == 'signal')}{result.what}: {last}"
 
 
 async def _by_model(run: Run, task: Task, number: int, question: str, text: str) -> str:

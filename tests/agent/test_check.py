@@ -189,7 +189,7 @@ def test_a_program_needs_a_word(world: World) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("nosuchprogram", "could not be run"),
+        ("nosuchprogram", "ended with 127: sh: 1: nosuchprogram: not found"),
         ("sh -c 'echo why; exit 3'", "ended with 3: why"),
         ("sh -c 'kill -9 $$'", "-9"),
     ],
