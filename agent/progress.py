@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +108,18 @@ class Progress:
 
     known: set[str] = field(default_factory=set)  # results and failures; calls with an effect, which are news as well
     calls: dict[str, _Call] = field(default_factory=dict)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # questions to planners, by item of an `each`
+
+    def ask(self, task: Task, question: Any) -> None:
+        """Note a question that is put to a planner; raises ToolError where it was put so often.
+
+        All that was found out is in a question: one that is the same would be answered as before, for ever. Items of an
+        `each` ask for themselves, for they may be alike.
+        """
+        this = task.id[: task.id.rfind("]") + 1], _hash(question)
+        if self.asked[this] >= MOST:
+            raise ToolError(f"this very question was put {MOST} times, and nothing new was found out in between")
+        self.asked[this] += 1
 
     def take(self, tasks: Iterable[Task]) -> None:
         """Take in tasks that have ended. Those of an `each` are taken together: a list may hold the same item often."""

@@ -199,6 +199,9 @@ class PlannerWorker:
             max_tasks=run.budget.limits.width,
             used=len(run.used_tools(task)) if last.latest else 1,
         )
+        if shown:  # the embedded planner takes a few milliseconds, and says the same the next time
+            question = [self.name, ask.goal, ask.inputs, ask.may_plan, ask.results, ask.notes, ask.failure]
+            run.progress.ask(task, question)
         async with run.budget.slot(task):
             with run.budget.meter(task, number, self.name) as ask.meter:
                 try:

@@ -82,7 +82,7 @@ class OpenAIPlanner:
         base_url: str | None = None,
         api_key: str | None = None,
         timeout: float = 120.0,
-        max_retries: int = 5,
+        max_retries: int = 4,  # so that the same call is made at most five times
         *,
         deadline: float = 600.0,
         context_tokens: int = 16_000,
