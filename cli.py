@@ -188,7 +188,7 @@ def run(
     if plan:
         return session.show_plan(assemble.preview(goal, inputs, setup), out)
     sitting = assemble.start(goal, inputs, setup)
-    return _send(sitting, out, output) if bg else session.work(sitting, out, output)
+    return _work(sitting, bg, out, output)
 
 
 @app.command()
@@ -234,7 +234,7 @@ def resume(
 
     session.check_file(output)
     sitting = assemble.resume(assemble.run_id(id, last), flags, answer)
-    return _send(sitting, out, output) if bg else session.work(sitting, out, output)
+    return _work(sitting, bg, out, output)
 
 
 @app.command()
@@ -453,6 +453,19 @@ def jobs_resume(
     from agent import assemble, background
 
     background.resume(assemble.jobs(), ids or [], all, _output(quiet=quiet))
+
+
+@jobs_app.command("bg")
+def jobs_bg(id: RunId, quiet: Quiet = False) -> None:
+    """Send a run to the background that is worked on at some terminal, as Ctrl-Z does there.
+
+    \b
+    Examples:
+      zooid jobs bg 7f3k
+    """
+    from agent import assemble, background
+
+    background.ask(assemble.jobs(), id, "background", "", None, _output(quiet=quiet))
 
 
 @jobs_app.command("rm")
@@ -900,10 +913,12 @@ def _output(json: bool = False, quiet: bool = False, verbose: bool = False) -> O
     return Output(json=json, quiet=quiet, verbose=verbose)
 
 
-def _send(sitting: Any, out: Output, file: Path | None) -> int:
+def _work(sitting: Any, bg: bool, out: Output, file: Path | None) -> int:
     from agent import assemble, background
 
-    return background.send(assemble.jobs(), sitting, assemble.in_background(sitting), out, file)
+    if bg:
+        return background.send(assemble.jobs(), sitting, assemble.in_background(sitting), out, file)
+    return background.in_foreground(assemble.jobs(), sitting, out, file, assemble.hook)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

@@ -16,16 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from agent import detach, report, session
 from agent import events as ev
-from agent import report, session
 from agent.archive import Request, Store
 from agent.ending import DEFECT
 from agent.errors import UsageError
 from agent.jobs import Job, Jobs, person
 from agent.output import Output, clean, cost, preview
+from agent.run import Run
 from agent.session import Sitting
 from agent.task import ROOT
 from agent.tree import Tree
+from agent.view import View
 
 _HOOK_SECONDS = 60.0  # that the person's command may take
 _HEAD = ("job", "state", "age", "cost", "goal", "says")
@@ -71,6 +73,24 @@ def work(jobs: Jobs, run: str, lock: int, alone: bool, output: Output, go_on: Ca
         jobs.ended(run, alone)
         if tree.status != "cancelled":
             call_hook(hook(), tree)
+
+
+def in_foreground(jobs: Jobs, sitting: Sitting, output: Output, file: Path | None, hook: Any) -> int:
+    """Work on a run at the terminal; it becomes a job where it is sent to the background meanwhile."""
+    sent: list[str] = []
+
+    def leave(run: Run, watcher: View, output: Output) -> str:
+        if sent:
+            return f"run {run.tree.run} is in the background already"
+        sent.append(run.tree.run)
+        return detach.detach(jobs, run, watcher, output)
+
+    try:
+        return session.work(sitting, output, file, leave)
+    finally:
+        for run in sent:
+            jobs.ended(run)
+            call_hook(hook(), sitting.run.tree)
 
 
 def _stopped(store: Store, tree: Tree, error: Exception) -> None:

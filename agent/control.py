@@ -96,7 +96,7 @@ class Control:
             self._watched = True
             return ""
         if request.kind == "background":
-            return self.to_background() if self.to_background else f"run {self.run.tree.run} is in the background"
+            return self.to_background() if self.to_background else "it is in the background already"
         tree = self.run.tree
         if why := why_not(tree, request):
             return why
@@ -170,6 +170,9 @@ class Control:
 
 def why_not(tree: Tree, request: Request) -> str:
     """Why a request cannot be done to a run as its tree stands; empty where it can."""
+    if request.kind == "background":
+        is_over = tree.root is not None and tree.root.status in FINISHED
+        return f"run {tree.run} is {tree.status} already; see: zooid tree {tree.run}" if is_over else ""
     if request.kind == "answer":
         return _no_answer(tree, request)
     task = tree.tasks.get(request.task)

@@ -91,12 +91,17 @@ class Jobs:
 
     def queue(self, store: Log, tree: Tree, settings: dict[str, Any], output: str = "") -> None:
         """Have a run that this process owns go on in the background when its turn comes."""
-        self._make_folder()
-        with _writing(self.log(tree.run)):
-            self.log(tree.run).touch(0o600)
-            self._due(tree.run).touch(0o600)
+        self.adopt(tree.run)
         with contextlib.closing(store):
             _append(store, ev.RunQueued(ROOT, settings, output, person()))
+
+    def adopt(self, run: str) -> Path:
+        """Make a job of a run that this process works on; where its log goes."""
+        self._make_folder()
+        with _writing(self.log(run)):
+            self.log(run).touch(0o600)
+            self._due(run).touch(0o600)
+        return self.log(run)
 
     def go_on(self, run: str, start: bool = True) -> None:
         """Queue a run that nobody works on, and start it where its turn has come.

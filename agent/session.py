@@ -8,8 +8,9 @@ import select
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,10 @@ class Preview:
     estimate: Estimate | None = None  # of what carrying it out would cost, where a model may be asked
 
 
-def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
+Leave = Callable[[Run, view.View, Output], str]  # go on without the terminal; why not, where that cannot be
+
+
+def work(sitting: Sitting, output: Output, file: Path | None = None, leave: Leave | None = None) -> int:
     """Work on a run until it ends, is stopped or has to wait; the exit code."""
     run, started = sitting.run, time.monotonic()
     watcher = view.for_run(output, run.tree)
@@ -67,7 +71,7 @@ def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
     try:
         for event in sitting.opening:
             run.emit(event, commit=True)
-        code, failure = asyncio.run(_until_it_rests(run, watcher, output))
+        code, failure = asyncio.run(_until_it_rests(run, watcher, output, leave))
     except Exception:
         output.tell(_go_on(run.tree.run))
         raise
@@ -80,7 +84,9 @@ def work(sitting: Sitting, output: Output, file: Path | None = None) -> int:
     return code
 
 
-async def _until_it_rests(run: Run | SharedRun, watcher: view.View, output: Output) -> tuple[int, str]:
+async def _until_it_rests(
+    run: Run | SharedRun, watcher: view.View, output: Output, leave: Leave | None
+) -> tuple[int, str]:
     """The exit code, and what the person has to be told."""
     loop, task, signal = asyncio.get_running_loop(), asyncio.current_task(), 0
 
@@ -93,6 +99,10 @@ async def _until_it_rests(run: Run | SharedRun, watcher: view.View, output: Outp
     def farewell() -> None:
         output.farewell(_go_on(run.tree.run))
 
+    if leave is not None:
+        run.control.to_background = partial(leave, run, watcher, output)
+        if output.stderr.isatty():  # Ctrl-Z
+            loop.add_signal_handler(signals.SUSPEND, run.control.to_background)
     with signals.handled(stop, farewell):
         try:
             async with watcher.running():

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SUSPEND = signal.SIGTSTP
 _GRACE = 1.5  # seconds that a run may take to come to rest
 
 

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from agent import check, plan
 from agent.errors import Declined, LimitHit, Pause, Refused, UnsoundPlan
 from agent.ladder import ladder
-from agent.task import FINISHED, Answer, Decision, Plan, PlannedTask, Question, Task, family_of, from_json, to_json
+from agent.task import (
+    FINISHED,
+    Answer,
+    Decision,
+    Plan,
+    PlannedTask,
+    Question,
+    Status,
+    Task,
+    family_of,
+    from_json,
+    to_json,
+)
 from agent.workers import Outcome, ToolWorker, Worker, together
 from tools.errors import ToolError
 from tools.schema import Mapped
@@ -144,7 +156,7 @@ async def run_plan(run: Run, task: Task, number: int, plan_: Plan, last: Outcome
         if not short:
             await _bind_and_solve(run, planned, child, scope, awaited=planned.id in wanted_by_others)
         elif not any(map(_is_away, short)):
-            run.end(child, _held_up(short))
+            run.end(child, _held_up(short, "cancelled" if any(c.status == "cancelled" for c in short) else "failed"))
         if child.status == "done":
             scope[planned.id] = child.result
         ends[planned.id].set()
@@ -228,20 +240,20 @@ def _joined(run: Run, task: Task, plan_: Plan, children: dict[str, Task], last: 
         outcome.verified = all(child.verified for child in children.values())
     elif held:
         outcome.value = run.tree.so_far(task)
-        outcome.refused = any(run.tree.was_cancelled(child) for child in held)  # and nobody is to get round that
+        outcome.refused = any(map(run.tree.was_cancelled, children.values()))  # and nobody is to get round that
         outcome.again = outcome.again and not outcome.refused
         outcome.status = "partial" if outcome.value and outcome.status == "failed" else outcome.status
     return outcome
 
 
-def _held_up(tasks: list[Task]) -> Outcome:
+def _held_up(tasks: list[Task], status: Status = "failed") -> Outcome:
     """The outcome of something that waits for tasks which are not done."""
     if any(map(_is_away, tasks)):
         return Outcome("running", waits=True)
     paused = [task for task in tasks if task.status == "paused"]
     first = (paused or tasks)[0]
     why = first.blocked if paused or first.blocked.startswith("task ") else f"task {first.id}: {first.blocked}"
-    return Outcome("paused" if paused else "failed", blocked=why)
+    return Outcome("paused" if paused else status, blocked=why)
 
 
 def _is_away(task: Task) -> bool:

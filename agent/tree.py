@@ -251,7 +251,7 @@ class Tree:
                 self._settle(task, attempt, event.usage)
             case ev.TaskEnded():
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
-                task.blocked, task.gave, task.by = event.blocked, event.origin, event.by
+                task.blocked, task.gave, task.by = event.blocked, event.origin, event.by or task.by
                 task.result = self._result(task, event)
 
     def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:

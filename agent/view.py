@@ -276,6 +276,12 @@ class AtTerminal:
 
     def __init__(self, output: Output, view: View) -> None:
         self._output, self._view = output, view
+        self._typed: asyncio.Future[str] | None = None
+
+    def leave(self) -> None:
+        """Whatever is being asked is left open, as at the end of input."""
+        if self._typed is not None and not self._typed.done():
+            self._typed.set_result("")
 
     async def approve(self, text: str) -> bool:
         said = await self._ask(f"{self._output.paint('May it', 'bold')} {clean(text)}?", "[y/N] ")
@@ -297,23 +303,23 @@ class AtTerminal:
             self._output.tell(text)
             self._output.stderr.write(prompt)
             self._output.stderr.flush()
-            said = await _line()
+            said = await self._line()
             if not said:
                 self._output.tell("")
             return said
 
+    async def _line(self) -> str:
+        """The next line that is typed; empty at the end of input. Waits without a thread, which no signal could end."""
+        loop, number = asyncio.get_running_loop(), sys.stdin.fileno()
+        typed: asyncio.Future[str] = loop.create_future()
+        self._typed = typed
 
-async def _line() -> str:
-    """The next line that is typed; empty at the end of input. Waits without a thread, which a signal could not end."""
-    loop, number = asyncio.get_running_loop(), sys.stdin.fileno()
-    typed: asyncio.Future[str] = loop.create_future()
+        def read() -> None:
+            if not typed.done():
+                typed.set_result(os.read(number, 65536).decode(errors="replace"))
 
-    def read() -> None:
-        if not typed.done():
-            typed.set_result(os.read(number, 65536).decode(errors="replace"))
-
-    loop.add_reader(number, read)
-    try:
-        return await typed
-    finally:
-        loop.remove_reader(number)
+        loop.add_reader(number, read)
+        try:
+            return await typed
+        finally:
+            loop.remove_reader(number)
