@@ -266,17 +266,20 @@ def runs(
 
 
 @app.command()
-def tree(id: RunId, json: Json = False) -> None:
+def tree(
+    id: RunId, ids: Annotated[bool, typer.Option("--ids", help="With the tasks' names.")] = False, json: Json = False
+) -> None:
     """Show what a run did: every task with its status, worker, result, check and cost.
 
     \b
     Examples:
       zooid tree 7f3k
+      zooid tree 7f3k --ids
       zooid tree 7f3k --json
     """
     from agent import assemble, report
 
-    report.show_tree(_output(json), assemble.archive(), id)
+    report.show_tree(_output(json), assemble.archive(), id, ids)
 
 
 @app.command()

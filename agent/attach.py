@@ -13,7 +13,7 @@ from agent import control, session, signals, view
 from agent import events as ev
 from agent.archive import Request, Store
 from agent.errors import Pause, UsageError
-from agent.jobs import Jobs, person
+from agent.jobs import Jobs, interrupted, person
 from agent.output import Output
 from agent.report import stream
 from agent.run import Listener
@@ -34,7 +34,7 @@ def attach(jobs: Jobs, run: str, output: Output) -> int:
         output.say(f"run {tree.run} goes on without you; look at it again with: zooid jobs attach {tree.run}")
         return 0
     if tree.ended is None:
-        tree.blocked, tree.exit_code = "its process was ended from outside", 130
+        interrupted(tree)
     return session.show(tree, output, None, tree.exit_code, "", (tree.ended or time.time()) - tree.started)
 
 

@@ -182,7 +182,7 @@ class Jobs:
         store, tree = self.runs.open(run)
         store.close()
         if tree.ended is None:
-            tree.status, tree.exit_code, tree.blocked = "interrupted", 130, "its process was ended from outside"
+            interrupted(tree)
         return tree
 
     def request(self, run: str, request: Request) -> str:
@@ -310,6 +310,12 @@ class Jobs:
         except OSError:
             return True
         return False
+
+
+def interrupted(tree: Tree) -> None:
+    """Mark the tree of a run whose process is gone without a word."""
+    tree.status, tree.exit_code = "interrupted", 130
+    tree.blocked = f"its process was ended from outside, or could keep no more; see: zooid jobs logs {tree.run}"
 
 
 def person() -> str:

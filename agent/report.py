@@ -81,6 +81,7 @@ def _task_data(task: Task, subtree: Usage) -> dict[str, Any]:
         "inputs": task.inputs,
         "status": task.status,
         "worker": task.worker or None,
+        "by": task.by or None,
         "result": task.result,
         "check": asdict(task.check) if task.check else None,
         "budget": asdict(task.budget) if task.budget else None,
@@ -112,8 +113,8 @@ def subtree_usages(tree: Tree) -> dict[str, Usage]:
     return usages
 
 
-def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
-    """The tree for a person: a line of what the run is, then a line a task."""
+def tree_lines(output: Output, tree: Tree, ids: bool = False) -> Iterator[str]:
+    """The tree for a person: a line of what the run is, then a line a task, with `ids` by its name."""
     took = (tree.ended or time.time()) - tree.started
     yield f"{output.mark(tree.status, output.stdout)} {tree.run} {tree.status}  {_total(tree, took)}"
     if tree.blocked:
@@ -126,6 +127,7 @@ def tree_lines(output: Output, tree: Tree) -> Iterator[str]:
     stack = [(tree.root, "", "")]
     while stack:
         task, lead, indent = stack.pop()
+        lead += f"{task.id}  " if ids else ""
         yield lead + _task_line(output, task, usages[task.id], width - len(lead))
         children = [tree.tasks[id] for id in task.children]
         last = len(children) - 1
@@ -253,9 +255,9 @@ def show_runs(output: Output, archive: Archive, most: int | None, ids: Sequence[
         output.table(HEAD, [_row(one, now) for one in found], [asdict(one) for one in found])
 
 
-def show_tree(output: Output, archive: Archive, run: str) -> None:
+def show_tree(output: Output, archive: Archive, run: str, ids: bool = False) -> None:
     tree = _opened(archive, run)[1]
-    output.page(tree_lines(output, tree), None if not output.json else tree_data(tree))
+    output.page(tree_lines(output, tree, ids), None if not output.json else tree_data(tree))
 
 
 def show_log(output: Output, archive: Archive, run: str) -> None:

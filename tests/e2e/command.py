@@ -150,13 +150,19 @@ def _screen(text: str) -> list[str]:
 
 @contextlib.contextmanager
 def in_terminal(
-    home: Path, folder: Path, *words: str, columns: int = 100, rows: int = 30, **variables: str
+    home: Path,
+    folder: Path,
+    *words: str,
+    columns: int = 100,
+    rows: int = 30,
+    program: str = ZOOID,
+    **variables: str,
 ) -> Iterator[Terminal]:
-    """The command with a terminal for all its streams."""
+    """The command, or another program, with a terminal for all its streams."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen(
-        [ZOOID, *words],
+        [program, *words],
         cwd=folder,
         env=environment(home, **variables),
         stdin=slave,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.command import Piped, in_terminal
+from tests.e2e.command import ZOOID, Piped, in_terminal
 from tests.scripted import Reply, Server
 
 KEY = {"OPENAI_API_KEY": "sk-secret-of-the-test"}
@@ -39,6 +41,10 @@ def say(body: dict[str, Any]) -> Reply:
     if goal.startswith("ask"):
         heard = re.search("said: (.*)", text)
         return Reply({"answer": f"heard: {heard[1]}"} if heard else {"ask": "Which file?"})
+    if goal.startswith("fill"):
+        return Reply({"tasks": [{"id": f"p{n}", "goal": f"much {n}"} for n in range(20)], "answer": "$p0"})
+    if goal.startswith("much"):
+        return Reply({"answer": "much " * 10_000}, delay=int(goal.split()[-1]) / 20)
     if goal.startswith("doze"):
         return Reply({"tasks": [{"id": "d", "tool": "doze", "args": {"seconds": 60}}], "answer": "$d"})
     return Reply({"answer": goal})
@@ -210,6 +216,112 @@ def test_a_question_is_answered_where_one_looks_or_from_elsewhere(home: Path, wo
         assert terminal.end() == 0 and "heard: b.txt" in terminal.seen
     said = [e for e in map(json.loads, zooid("log", other, "--json").stdout.splitlines()) if e["type"] == "answered"]
     assert [event["text"] for event in said] == ["b.txt"] and "@" in said[0]["by"]
+
+
+# -- from the foreground to the background
+
+
+def test_control_z_sends_a_run_to_the_background_and_nothing_is_done_twice(
+    home: Path, work: Path, zooid: Piped, server: Server
+) -> None:
+    with in_terminal(home, work, "--norc", "-i", program="bash", **zooid.variables) as terminal:
+        terminal.send(f"{ZOOID} run 'parts of 2.5'\n")
+        terminal.until("part 2 2.5.*openai:m")
+        terminal.send("\x1a")
+        terminal.until("goes on in the background(?s:.)*Stopped")
+        terminal.send("echo there is a $((1 + 1))nd prompt\n")
+        terminal.until("there is a 2nd prompt")
+        id = zooid.last()
+        assert states(zooid) == {id: "running"}
+    # the terminal is closed, and its shell is gone
+    assert zooid("jobs", "wait", id).stdout == "all: part 0 2.5\n"
+    asked = [body["messages"][-1]["content"].splitlines()[0] for body in server.requests]
+    assert sum(goal.endswith(" 2.5") for goal in asked) == 4  # the plan and three parts, each once
+    assert "all: part 0 2.5" in zooid("jobs", "logs", id).stdout
+    until(lambda: not processes(home))
+
+
+def test_it_is_sent_there_from_elsewhere_too_with_its_question_left_open(home: Path, work: Path, zooid: Piped) -> None:
+    with in_terminal(home, work, "run", "ask thrice", **zooid.variables) as terminal:
+        terminal.until("Which file")
+        id = zooid.last()
+        assert zooid("jobs", "bg", id).returncode == 0
+        terminal.until("goes on in the background")
+        assert terminal.end() == 4
+    assert states(zooid) == {id: "asks"}
+    assert zooid("jobs", "bg", id).returncode == 0  # it goes on, and asks the same again
+    assert zooid("jobs", "answer", id, "c.txt").returncode == 0
+    assert zooid("jobs", "wait", id).stdout == "heard: c.txt\n"
+
+
+# -- changing the course of one that goes on
+
+
+def test_a_task_is_cancelled_replaced_and_tried_again_from_another_terminal(zooid: Piped) -> None:
+    id = start(zooid, "parts of 60")
+    until(lambda: "root.p2" in (shown := zooid("tree", "--ids", id).stdout) and "● root.p2" not in shown)
+    assert zooid("jobs", "cancel", id, "--task", "root.p1").returncode == 0
+    assert zooid("jobs", "replace", id, "root.p0", "by hand").returncode == 0
+    assert zooid("jobs", "replace", id, "root.p2", "[1, 2]").returncode == 0
+    assert zooid("jobs", "wait", id).stdout == "all: by hand\n"
+    tree = json.loads(zooid("tree", id, "--json").stdout)["tree"]
+    assert [(child["status"], child["result"]) for child in tree["children"]] == [
+        ("done", "by hand"), ("cancelled", None), ("done", [1, 2]),
+    ]  # fmt: skip
+    assert all("@" in child["by"] for child in tree["children"])
+    assert len(re.findall(r"by \S+@\S+", zooid("tree", id).stdout)) >= 3
+    again = zooid("jobs", "retry", id, "root.p1")
+    assert again.returncode == 2 and "task root is done without root.p1" in again.stderr
+
+
+# -- a service
+
+
+def test_a_worker_works_through_the_queue_and_leaves_it_whole(zooid: Piped, home: Path) -> None:
+    limit = {"ZOOID_JOBS_MAX_RUNNING": "1"}
+    with zooid.start("worker", **limit) as worker:
+        until(lambda: (home / "state" / "zooid" / "jobs" / "worker.lock").exists())
+        time.sleep(0.3)
+        quick, long, waits = (start(zooid, goal, **limit) for goal in ("say it", "parts of 3", "say more"))
+        until(lambda: states(zooid)[long] == "running")
+        assert zooid("worker").returncode == 2
+        worker.terminate()
+        assert worker.wait(10) == 0 and f"run {long} is queued again" in worker.communicate()[1]
+    assert not processes(home)
+    with zooid.start("worker", **limit):
+        assert zooid("jobs", "wait", quick, long, waits).stdout == "say it\nall: part 0 3\nsay more\n"
+
+
+def test_the_unit_of_the_service(zooid: Piped, work: Path) -> None:
+    done = zooid("worker", "--print-unit")
+    assert done.returncode == 0 and f"ExecStart={ZOOID} worker\n" in done.stdout and "systemctl" in done.stderr
+    if shutil.which("systemd-analyze"):
+        (work / "zooid.service").write_text(done.stdout)
+        subprocess.run(["systemd-analyze", "verify", "--user", str(work / "zooid.service")], check=True)
+
+
+# -- a disk that fills
+
+
+def test_a_disk_that_fills_ends_the_job_and_loses_nothing(zooid: Piped, home: Path, server: Server) -> None:
+    disk = home / "state"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(disk)], capture_output=True).returncode:
+        pytest.skip("a disk can only be mounted by root")
+    try:
+        id = start(zooid, "fill the disk")
+        waited = zooid("jobs", "wait", id)
+        assert waited.returncode in (3, 130) and f"zooid resume {id}" in waited.stderr
+        assert set(states(zooid).values()) <= {"stopped", "interrupted"}
+        assert "the disk does not take" in zooid("jobs", "logs", id).stdout
+        subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
+        assert zooid("jobs", "resume", id).returncode == 0
+        assert zooid("jobs", "wait", id).returncode == 0
+        until(lambda: not processes(home))
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+    asked = [str(body["messages"][-1]["content"].splitlines()[0]) for body in server.requests]
+    assert asked.count("Goal: fill the disk") == 1
 
 
 # -- wrong words
