@@ -20,7 +20,7 @@ from agent import detach, report, session
 from agent import events as ev
 from agent.archive import Request, Store
 from agent.ending import DEFECT
-from agent.errors import UsageError
+from agent.errors import StorageError, UsageError
 from agent.jobs import Job, Jobs, person
 from agent.output import Output, clean, cost, preview
 from agent.run import Run
@@ -59,6 +59,7 @@ def send(jobs: Jobs, sitting: Sitting, settings: dict[str, Any], output: Output,
 
 def work(jobs: Jobs, run: str, lock: int, alone: bool, output: Output, go_on: Callable[..., Sitting], hook: Any) -> int:
     """Be a job: take a queued run over from the process that started this one, and work on it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # whoever closes a terminal or logs out does not mean this
     store, tree = jobs.runs.open(run)
     store.own(lock)
     try:
@@ -68,7 +69,12 @@ def work(jobs: Jobs, run: str, lock: int, alone: bool, output: Output, go_on: Ca
             with contextlib.closing(store):
                 _stopped(store, tree, error)
             raise
-        return session.work(sitting, output, Path(tree.output) if tree.output else None)
+        jobs.hold_room(run)
+        try:
+            return session.work(sitting, output, Path(tree.output) if tree.output else None)
+        finally:
+            if tree.exit_code == StorageError.exit_code:
+                jobs.last_words(run, tree.blocked)
     finally:
         jobs.ended(run, alone)
         if tree.status != "cancelled":

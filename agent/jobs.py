@@ -1,7 +1,7 @@
 """Jobs: runs that go on without a terminal, so many at once. There is no daemon: each is a detached process.
 
 The run's own record says all about a job that matters. Beside it a folder holds, by the run's id, `ID.log`, what the
-job wrote, and `ID.due`, an empty file while the run waits for its turn or is at work: an index, and no second truth.
+job wrote, and `ID.due`, a file while the run waits for its turn or is at work: an index, and no second truth.
 Its age is its place in the queue; one that is left over from a job that was killed is taken away by whoever comes by.
 Whoever starts a job owns the run and hands the lock to the new process, so that no two ever start the same.
 """
@@ -30,6 +30,7 @@ from agent.tree import Tree
 
 GRACE = 2.0  # seconds that a job has to come to rest when it is cancelled
 _REPLY = 5.0  # seconds to wait for a word of the process that works on a run
+_ROOM = 2**16  # bytes that a job holds free for its last words
 _LOOK = 0.1  # seconds between two looks at what is waited for
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from cli import main; main()"
 
@@ -165,6 +166,24 @@ class Jobs:
                 start_new_session=True,
                 cwd=workspace if os.path.isdir(workspace) else "/",
             )
+
+    def hold_room(self, run: str) -> None:
+        """Set a little of the disk aside for the last words of a job, which is at work."""
+        with contextlib.suppress(OSError):
+            self._due(run).write_bytes(b"." * _ROOM)
+
+    def last_words(self, run: str, why: str) -> None:
+        """Keep why a job ended that could not keep it itself because the disk is full."""
+        with contextlib.suppress(OSError, PersonError):
+            os.truncate(self._due(run), 0)
+            with open(self.log(run), "r+b") as log:  # first: to open a store may take room too
+                if why.encode() not in log.read():
+                    log.write(f"\nzooid: {why}\n".encode())
+            store, tree = self.runs.open(run)
+            with contextlib.closing(store):
+                if tree.ended is None:
+                    store.own()
+                    _append(store, ev.RunEnded(ROOT, "stopped", why, StorageError.exit_code))
 
     def ended(self, run: str, alone: bool = False) -> None:
         """The job's process is through with its run: the next one may start."""
