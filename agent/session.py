@@ -99,7 +99,7 @@ async def _until_it_rests(
     def farewell() -> None:
         output.farewell(_go_on(run.tree.run))
 
-    if leave is not None:
+    if leave is not None and isinstance(run, Run):
         run.control.to_background = partial(leave, run, watcher, output)
         if output.stderr.isatty():  # Ctrl-Z
             loop.add_signal_handler(signals.SUSPEND, run.control.to_background)
