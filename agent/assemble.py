@@ -171,6 +171,7 @@ def _confine(at: Setup) -> None:
     from tools import sandbox, web
 
     web.allow_private(at.settings.private_hosts)
+    sandbox.seconds = max(1.0, at.settings.tool_seconds - 2)
     sandbox.unsafe = at.settings.unsafe_no_sandbox
     sandbox.protected = tuple(str(folder.path) for folder in config.plugin_folders(at.settings, at.root))
     sandbox.hidden = (at.settings.key_file,) if at.settings.key_file else ()

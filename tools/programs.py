@@ -94,9 +94,10 @@ def run_command(command: str, stdin: str = "", network: bool = False) -> str:
 
 
 def _run(**job: Any) -> str:
+    from tools import sandbox
     from tools.sandbox import findings, full
 
-    result = findings.run(workspace.root(), full.Job(limits=full.Limits(seconds=50), **job))
+    result = findings.run(workspace.root(), full.Job(limits=full.Limits(seconds=sandbox.seconds), **job))
     if not result.ok:
         raise ToolError(_how(result) + _shown(result.stdout + result.stderr))
     return (result.stdout or result.stderr).rstrip("\n")

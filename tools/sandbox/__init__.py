@@ -9,3 +9,5 @@ protected: tuple[str, ...] = ()
 """Paths that no run may write although they lie in the workspace: plugins are loaded from them."""
 hidden: tuple[str, ...] = ()
 """Paths that no run may read: keys are kept there."""
+seconds: float = 58.0
+"""How long a run may take: less than what a call of a tool may, so that it is the run that ends."""

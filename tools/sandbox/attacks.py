@@ -31,7 +31,7 @@ _CANARY = "canary" + secrets.token_hex(8)  # one for this process: it stays in m
 
 @dataclass
 class Arena:
-    """What the attacks are aimed at; gone when it is closed, but for the canary in the environment."""
+    """What the attacks are aimed at; gone when it is closed."""
 
     folder: Path
     root: Path  # the workspace
@@ -87,6 +87,7 @@ def _furnish(made: Arena, stack: ExitStack) -> None:
         (made.root / name).mkdir(parents=True)
     (made.root / ".git/config").write_text("[core]\n")
     os.environ["ZOOID_CANARY"] = made.canary
+    stack.callback(os.environ.pop, "ZOOID_CANARY", None)
     fd = os.open(made.outside / "secret", os.O_RDONLY)
     os.set_inheritable(fd, True)
     stack.callback(os.close, fd)
@@ -222,6 +223,11 @@ def _read_in_race(arena: Arena) -> None:
                 return
 
 
+def _emptied(arena: Arena) -> bool:
+    file = arena.outside / "doomed"
+    return file.exists() and not file.stat().st_size
+
+
 def _mode_changed(arena: Arena) -> bool:
     return (arena.outside / "secret").stat().st_mode & 0o777 == 0o777
 
@@ -293,12 +299,21 @@ while time.time() < end and not os.path.exists('won'):
     Attack("a descriptor of zooid's by /proc", "print(open(f'/proc/{HOST}/fd/{FD}').read())"),
     Attack("a new file outside", "open(OUTSIDE + '/new', 'w').write('x')", _there("outside", "new"), first=True),
     Attack("a file outside removed", "os.remove(OUTSIDE + '/doomed')", _gone("outside", "doomed"), first=True),
+    Attack("a file outside cut short", "os.truncate(OUTSIDE + '/doomed', 0)", _emptied, first=True),
     Attack("a file outside moved in", "os.rename(OUTSIDE + '/doomed', 'mine')", _gone("outside", "doomed")),
     Attack("the system's accounts", "print('escaped' if 'root' in open('/etc/passwd').read() else '')"),
     Attack("the password file", "print('escaped' if open('/etc/shadow').read() else '')", root=True),
     Attack("the mode of a file outside", "os.chmod(SECRET, 0o777)", _mode_changed),
     Attack("the times of a file outside", "os.utime(SECRET, (1, 1))", _times_changed),
     Attack("attributes of a file outside", "os.setxattr(SECRET, 'user.x', b'x')", _attributes_changed),
+    Attack(
+        "flags of a file outside",
+        """
+import fcntl
+fcntl.ioctl(os.open(SECRET, 0), 0x40086602, (0x40).to_bytes(8, 'little'))
+print('escaped')
+""",
+    ),
     Attack("the owner of a file outside", "os.chown(SECRET, 1234, 1234)", _owner_changed, root=True),
     Attack(
         "a plugin of the project",

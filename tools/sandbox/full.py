@@ -43,21 +43,7 @@ _SYSTEM = (
     "/etc/ssl/openssl.cnf", "/etc/ca-certificates", "/etc/pki", "/etc/protocols", "/etc/services",
 )  # fmt: skip
 _NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf")
-_NO_WORKSPACE = (
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var",
-)
+_NO_WORKSPACE = "/ /bin /boot /dev /etc /lib /lib64 /proc /run /sbin /sys /usr /var".split()
 _START = """
 import sys, marshal
 sys.path.append(sys.argv[1])
@@ -178,8 +164,9 @@ class Zygote:
         import subprocess
 
         if kind == "landlock" and seen.hidden:
-            raise NotStartedError(
-                f"it cannot hide {seen.hidden[0]}, which is zooid's own, from what runs in {seen.root}"
+            raise ToolError(
+                f"code cannot be run in {seen.root}: without mounts nothing can hide {seen.hidden[0]}, which is "
+                f"zooid's own; take another workspace, or install bubblewrap"
             )
         self.kind, self.view = kind, seen
         container = _container(kind, seen)
@@ -193,6 +180,7 @@ class Zygote:
                 env={"LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
             )  # fmt: skip
         self._sending = threading.Lock()
+        self.runs = 0  # that are under way
 
     def _command(self, fd: int) -> list[str]:
         seen = self.view
@@ -229,14 +217,14 @@ class Zygote:
             return _result(gathered, self.kind, time.monotonic() - started)
 
     def _request(self, job: Job, stack: ExitStack) -> dict[str, Any]:
-        """What the zygote is asked: numbers and a command; the code goes by a file of its own."""
+        """What the zygote is asked: numbers; the code or the command goes by a file of its own."""
         temporary = ""
         if self.kind == "landlock":  # it has no /tmp of its own
             temporary = stack.enter_context(_temporary())
         limits = job.limits
         tasks = 0 if os.getuid() == 0 or self.kind == "landlock" else limits.processes + 4
         return {
-            "command": job.command, "seconds": limits.seconds, "memory": limits.memory, "disk": limits.disk,
+            "shell": bool(job.command), "seconds": limits.seconds, "memory": limits.memory, "disk": limits.disk,
             "processes": limits.processes, "scratch": limits.scratch, "tasks": tasks, "temporary": temporary,
         }  # fmt: skip
 
@@ -272,7 +260,7 @@ def _pipes(stack: ExitStack, job: Job) -> tuple[dict[str, int], list[int]]:
     stack.callback(_close, ours, theirs)
     for name in ("lifeline", "job", "stdin", "stdout", "stderr", "status"):
         if name in ("job", "stdin"):
-            theirs.append(_file(job.code if name == "job" else job.stdin))
+            theirs.append(_file((job.command or job.code) if name == "job" else job.stdin))
         else:
             read, write = os.pipe()
             ours[name], given = (write, read) if name == "lifeline" else (read, write)
@@ -328,7 +316,7 @@ class _Kept:
 
 def _gather(ours: dict[str, int], limits: Limits, deadline: float) -> dict[str, _Kept] | None:
     """All that a run says, until every pipe of it is closed; None where that takes too long."""
-    kept = {name: _Kept(limits.output) for name in ("stdout", "stderr", "status")}
+    kept = {"stdout": _Kept(limits.output), "stderr": _Kept(limits.output), "status": _Kept(1 << 14)}
     names = {ours[name]: name for name in kept}
     poll = select.poll()
     for fd in names:
@@ -400,14 +388,16 @@ _lock = threading.Lock()
 
 
 def zygote(kind: str, seen: View) -> Zygote:
-    """One that waits for runs in this container; started where there is none."""
+    """One that waits for runs in this container; started where there is none, and others put away that have none."""
     with _lock:
         found = _zygotes.pop((kind, seen), None)
         if found is None or not found.alive():
-            while len(_zygotes) >= MOST_ZYGOTES:
-                _zygotes.pop(next(iter(_zygotes))).close()
+            idle = [key for key, each in _zygotes.items() if not each.runs]
+            for key in idle[: max(0, len(_zygotes) + 1 - MOST_ZYGOTES)]:
+                _zygotes.pop(key).close()
             found = Zygote(kind, seen)
         _zygotes[kind, seen] = found  # the one that was used last comes last
+        found.runs += 1
         return found
 
 
@@ -421,7 +411,12 @@ def close_all() -> None:
 
 def run_in(kind: str, root: Path, job: Job) -> Result:
     """Run in this container, whatever is known of it."""
-    return zygote(kind, view(root, job.network)).run(job)
+    found = zygote(kind, view(root, job.network))
+    try:
+        return found.run(job)
+    finally:
+        with _lock:
+            found.runs -= 1
 
 
 def run_bare(root: Path, job: Job) -> Result:
@@ -441,8 +436,10 @@ def run_bare(root: Path, job: Job) -> Result:
             out, err = process.communicate(job.stdin.encode(), job.limits.seconds)
         what = str(process.returncode)
     except subprocess.TimeoutExpired:
-        ended, what, out, err = "limit", "time", b"", b""
-    with suppress(ProcessLookupError):
+        ended, what = "limit", "time"
+        os.killpg(process.pid, 9)
+        out, err = process.communicate()
+    with suppress(ProcessLookupError):  # what it has left behind
         os.killpg(process.pid, 9)
     kept = [_Kept(job.limits.output) for _ in "oe"]
     for one, data in zip(kept, (out, err), strict=True):

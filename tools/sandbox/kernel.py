@@ -95,6 +95,10 @@ _CREATES = os.O_CREAT | 0o20000000  # __O_TMPFILE
 _AF_INET, _AF_INET6 = 2, 10
 _PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP
 
+# TIOCSTI and TIOCLINUX type into a terminal; FS_IOC_SETFLAGS, _SETVERSION, _FSSETXATTR, _SET_ENCRYPTION_POLICY and
+# _ENABLE_VERITY change what a file is, for which having it open to be read is enough.
+_IOCTLS = (0x5412, 0x541C, 0x40086602, 0x40087602, 0x401C5820, 0x800C6613, 0x40806685)
+
 # -- the filter, in classic BPF: see `linux/filter.h`
 
 _LOAD, _JEQ, _JGT, _JSET, _RET = 0x20, 0x15, 0x25, 0x45, 0x06
@@ -203,7 +207,7 @@ def call_filter(*, internet: bool = False, mounts: bool = True, no_exec: bool = 
     lines += _own_priority()
     lines += _only_value("personality", 0, 0, 0xFFFFFFFF)  # the ordinary one, or asking which it is
     lines += _refuse_bits("seccomp", 1, 8)  # SECCOMP_FILTER_FLAG_NEW_LISTENER
-    lines += _refuse_value("ioctl", 1, 0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into a terminal
+    lines += _refuse_value("ioctl", 1, *_IOCTLS)
     lines += _sockets(internet)
     if no_exec:
         lines += _refuse("execve") + _refuse("execveat")

@@ -214,24 +214,31 @@ class Zygote:
             os.close(named[name])
 
     def _start(self, run: _Run, fds: dict[str, int]) -> None:
-        if self._apart:  # only what is forked now gets the new process numbers
-            kernel.unshare(kernel.NEW_PID)
-        try:
-            run.first = os.fork()
-        finally:
-            if self._apart and run.first:
-                kernel.enter(self.processes, kernel.NEW_PID)
+        run.first = self._fork()
         if not run.first:
             try:
                 _first(self.given, run, fds)
             except BaseException as error:
-                run.say(f"error the sandbox could not be made: {type(error).__name__}: {error}")
+                run.say(f"error {type(error).__name__}: {error}")
             finally:
                 os._exit(1)
         run.pidfd = os.pidfd_open(run.first)
         for fd in (run.pidfd, run.lifeline):
             self.runs[fd] = run
             self.poll.register(fd, select.POLLIN)
+
+    def _fork(self) -> int:
+        """Fork a child that is the first of new process numbers, where runs have their own."""
+        if not self._apart:
+            return os.fork()
+        kernel.unshare(kernel.NEW_PID)  # for what is forked next
+        child = -1
+        try:
+            child = os.fork()
+        finally:
+            if child:
+                kernel.enter(self.processes, kernel.NEW_PID)
+        return child
 
     def _end(self, run: _Run) -> None:
         """The first process has ended; where it has no process numbers of its own, the rest of its group goes now."""
@@ -240,11 +247,11 @@ class Zygote:
             self.poll.unregister(fd)
             del self.runs[fd]
             os.close(fd)
-        try:
-            while True:
-                os.waitpid(-run.first, 0)
-        except ChildProcessError:
-            os.close(run.status)
+        for who in (run.first, -run.first):
+            with _tolerated(ChildProcessError):
+                while True:
+                    os.waitpid(who, 0)
+        os.close(run.status)
 
 
 # -- the run's first process
@@ -326,10 +333,10 @@ def _job(given: dict[str, Any], run: _Run, fds: dict[str, int]) -> None:
         run.say("started")
         os.close(3)
     except BaseException as error:
-        run.say(f"error the sandbox could not be made: {type(error).__name__}: {error}")
+        run.say(f"error {type(error).__name__}: {error}")
         os._exit(1)
     try:
-        code = _command(run.asked["command"]) if run.asked["command"] else _python(text.decode())
+        code = _command(text) if run.asked["shell"] else _python(text.decode())
     finally:
         os._exit(code)
 
@@ -401,10 +408,10 @@ def _around(root: str, protected: list[str]) -> Iterator[tuple[str, int]]:
             yield path, kernel.WRITE
 
 
-def _command(command: str) -> int:
+def _command(command: bytes) -> int:
     try:
-        os.execve("/bin/sh", ["sh", "-c", command], os.environ)
-    except OSError as error:
+        os.execve("/bin/sh", [b"sh", b"-c", command], os.environ)
+    except (OSError, ValueError) as error:  # it is too long, or holds a zero byte
         os.write(2, f"/bin/sh: {error}\n".encode())
     return 126
 
