@@ -89,6 +89,8 @@ class Store:
                 tree = store._load()
                 if known > store._seq:
                     raise StorageError(_damaged(path, f"its last {known - store._seq} events are missing"))
+                if not store._seq:
+                    store._check_whole()
             except BaseException:
                 store._database.close()
                 raise
@@ -225,6 +227,14 @@ class Store:
             self._seq = seq
         self._last = self._hash_of(self._seq)
         return tree
+
+    def _check_whole(self) -> None:
+        """Raise StorageError where a file without events has lost them: its table of tables may be what is damaged."""
+        found = self._database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found == "ok" and self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'event'").fetchone():
+            found = "its rows have no numbers" if self._database.execute("SELECT 1 FROM event").fetchone() else "ok"
+        if found != "ok":
+            raise StorageError(_damaged(self.path, str(found)))
 
     def _hash_of(self, seq: int) -> bytes:
         row = self._database.execute("SELECT hash FROM event WHERE seq = ?", (seq,)).fetchone()
