@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent import config
 from agent import events as ev
 from agent import plan as plans
-from agent.archive import Archive, Store
+from agent.archive import Store
 from agent.errors import ConfigError, Declined, NotFound, UnsoundPlan, UsageError
 from agent.planners import Ask, Planner
 from agent.routes import Routes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.forging import Places
     from agent.jobs import Jobs
     from agent.output import Output
+    from agent.postgres.archive import PostgresArchive
     from agent.postgres.shared import SharedRun
     from agent.postgres.zone import Zone
 
@@ -54,7 +55,7 @@ class Setup:
 # -- folders
 
 
-def archive() -> Archive:
+def archive() -> Folder | PostgresArchive:
     """Where runs are kept."""
     url = config.database()
     if not url:
@@ -88,9 +89,14 @@ def run_id(id: str, last: bool) -> str:
 
 def jobs() -> Jobs:
     """The runs in the background."""
+    kept_in, folder = archive(), state_folder() / "jobs"
+    if not isinstance(kept_in, Folder):
+        from agent.postgres.jobs import SharedJobs
+
+        return SharedJobs(folder, kept_in)
     from agent.jobs import Jobs
 
-    return Jobs(state_folder() / "jobs", Folder(config.paths().runs), lambda: _here().jobs_max_running)
+    return Jobs(folder, kept_in, lambda: _here().jobs_max_running)
 
 
 def hook() -> tuple[str, ...]:

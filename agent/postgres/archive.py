@@ -225,6 +225,8 @@ def note_run(connection: Connection, run: str, type_: str, body: str) -> None:
         change = {"goal": data["goal"], "status": "running"}
     elif type_ == "run.resumed":
         change = {"status": "running", "version": version()}
+    elif type_ == "run.queued":
+        change = {"status": "running", "version": version(), "is_job": True}
     elif type_ == "run.ended":
         change = {"status": data["status"]}
     columns = "".join(f"{name} = %s, " for name in change)

@@ -4,6 +4,7 @@ CREATE TABLE zooid_run (
     version   text NOT NULL,                 -- of the zooid that works on it
     status    text NOT NULL DEFAULT 'running',
     goal      text NOT NULL DEFAULT '',
+    is_job    boolean NOT NULL DEFAULT false, -- it was sent to the background
     sitting   text,                          -- the process that a person looks on from, and that takes its tasks too
     touched   timestamptz NOT NULL DEFAULT clock_timestamp()
 );

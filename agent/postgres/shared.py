@@ -108,6 +108,14 @@ class SharedRun:
         self._look()
 
 
+def begin(record: Record, tree: Tree, by_anybody: bool = False) -> None:
+    """Queue a run's goal; `by_anybody`: it waits for a worker where none is there."""
+    for event in tree.planted():
+        record.append(ev.redacted(event), record.now())
+    record.commit()
+    record.database.transaction(lambda connection: zones.begin(connection, record.run, by_anybody))
+
+
 def share(
     store: Store, tree: Tree, planners: Sequence[Planner], prepare: Prepare, slots: int, routes: Routes
 ) -> SharedRun:

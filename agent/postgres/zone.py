@@ -288,7 +288,7 @@ def _grown(run: str, rows: list[tuple[int, Row]]) -> tuple[Tree, float]:
     tree, since = Tree(run), 0.0
     for _, (at, type_, task, body) in rows:
         event = from_body(type_, task, json.loads(body))
-        if type_ in ("run.started", "run.resumed"):
+        if type_ in ("run.started", "run.resumed", "run.queued"):
             since = at
         if type_.startswith(("run.", "task.planned")) or task in tree.tasks or task == ROOT:
             tree.apply(event, at)
@@ -359,14 +359,14 @@ def _release(connection: Connection, run: str, task: str) -> None:
         defer(connection, [(run, task, row[1], row[2])])
 
 
-def begin(connection: Connection, run: str) -> None:
+def begin(connection: Connection, run: str, by_anybody: bool = False) -> None:
     """Queue a run's goal; what an earlier sitting had queued is taken up from there. Nobody owns any of it any more."""
     connection.execute(
         "UPDATE zooid_task SET status = 'let go', owner = NULL, fence = fence + 1, open = 0, woken = false "
         "WHERE run = %s AND NOT status = ANY (%s)",
         (run, list(FINISHED)),
     )
-    queue = _queue(connection, run)
+    queue = ANYBODY if by_anybody else _queue(connection, run)
     connection.execute(
         "INSERT INTO zooid_task (run, id, waiter, queue, depth) VALUES (%s, %s, %s, %s, 0) "
         "ON CONFLICT (run, id) DO UPDATE SET status = 'queued', queue = excluded.queue",

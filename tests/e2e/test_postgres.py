@@ -130,6 +130,36 @@ def test_calls_in_flight_are_limited_for_all_workers_together(zooid: Piped, data
     assert server.at_once <= 3
 
 
+def test_a_job_waits_for_a_worker_and_is_ended_from_elsewhere(zooid: Piped, database: str) -> None:
+    with Server(growing(2, 3, 0.3)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_DATABASE": database}
+        sent = [zooid("run", "--bg", "grow", *MODEL, **model).stdout.strip() for _ in range(2)]
+        listed = {row["run"]: row["state"] for row in json.loads(zooid("jobs", "--json", **model).stdout)}
+        assert listed == dict.fromkeys(sent, "queued") and not server.requests
+        ended = zooid("jobs", "cancel", sent[1], **model)
+        assert ended.returncode == 0 and "is cancelled" in ended.stderr
+        assert "cancelled already" in zooid("jobs", "cancel", sent[1], **model).stderr
+        with workers(zooid, database, 1, **model):
+            done = zooid("jobs", "wait", sent[0], **model)
+            assert done.returncode == 0 and done.stdout.split() == grown(2, 3).split(), done.stderr
+    states = {row["run"]: row["state"] for row in json.loads(zooid("jobs", "--json", ZOOID_DATABASE=database).stdout)}
+    assert states == {sent[0]: "done", sent[1]: "cancelled"}
+    assert zooid("jobs", "rm", sent[0], ZOOID_DATABASE=database).returncode == 0
+    assert "no log of a run; see" in zooid("jobs", "logs", sent[1], ZOOID_DATABASE=database).stderr
+
+
+def test_a_subtree_is_cancelled_and_a_result_replaced_while_workers_are_at_it(zooid: Piped, database: str) -> None:
+    with Server(growing(3, 2, 0.8)) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_DATABASE": database}
+        with workers(zooid, database, 2, **model):
+            run = zooid("run", "--bg", "grow", *MODEL, **model).stdout.strip()
+            until(lambda: len(server.requests) > 5)
+            assert zooid("jobs", "replace", run, "root.b0", '"by hand"', **model).returncode == 0
+            done = zooid("jobs", "wait", run, **model)
+    assert done.returncode == 0 and done.stdout.split("hand")[0] == "by " and "1.0 1.1" in done.stdout, done.stderr
+    assert '"by": "' in zooid("log", run, "--json", ZOOID_DATABASE=database).stdout
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
