@@ -56,7 +56,9 @@ def _end(connection: Connection, record: Record, request: Request) -> str:
     tree = record.tree()
     task = tree.tasks[request.task]
     handed = "SELECT 1 FROM zooid_task WHERE run = %s AND id = %s AND status IN ('queued', 'running')"
-    if task.status in FINISHED or not connection.execute(handed, (record.run, task.id)).fetchone():
+    if task.status in FINISHED:
+        return f"task {task.id} is {task.status} already, and what waits for it goes on"
+    if not connection.execute(handed, (record.run, task.id)).fetchone():
         whole = next((above.id for above in tree.ancestors(task) if _is_open(above.status)), ROOT)
         return f"task {task.id} is done together with {whole}; cancel or replace that one"
     is_new = request.kind == "replace"
