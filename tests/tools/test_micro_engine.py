@@ -192,6 +192,13 @@ def test_a_grammar_that_cannot_match(engine: Engine, grammar: str, message: str)
     assert engine.call(PLURAL, {"word": "wolf"}).value == "wolves"
 
 
+def test_a_grammar_may_be_nested_so_deep_and_no_deeper() -> None:
+    Options(grammar="root ::= " + "(" * 100 + '"((("' + ")" * 100)
+    for grammar in ("root ::= " + "(" * 101 + '"a"' + ")" * 101, '{"a": ' * 101 + "1" + "}" * 101):
+        with pytest.raises(ArgumentError, match="nested more than 100 deep"):
+            Options(grammar=grammar)
+
+
 # -- choices, embeddings
 
 

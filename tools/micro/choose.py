@@ -6,7 +6,10 @@ import ctypes
 import json
 import math
 import random
+import re
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from tools.errors import ArgumentError, ToolError
@@ -14,6 +17,9 @@ from tools.micro.llama import Session
 
 MOST_GRAMMAR = 200_000
 """The longest grammar, in characters."""
+MOST_NESTED = 100
+"""How deep its groups may be nested: llama.cpp reads them by recursion, and crashes on very deep ones."""
+_LITERAL = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,16 @@ class Options:
             raise ArgumentError("temperature must be from 0 to 10, top_p above 0 and at most 1, top_k 0 or more")
         if len(self.grammar) > MOST_GRAMMAR:
             raise ArgumentError(f"the grammar has more than {MOST_GRAMMAR} characters; write a shorter one")
+        if _nested(self.grammar) > MOST_NESTED:
+            raise ArgumentError(f"the grammar is nested more than {MOST_NESTED} deep; give its inner parts rules")
+
+
+@lru_cache(maxsize=64)
+def _nested(grammar: str) -> int:
+    """How deep brackets are nested in GBNF or in a JSON schema, those in literals left out."""
+    outside = _LITERAL.sub("", grammar) if not grammar.lstrip().startswith("{") else grammar
+    steps = ((mark in "([{") - (mark in ")]}") for mark in outside)
+    return max(accumulate(steps), default=0)
 
 
 def gbnf(grammar: str) -> str:
