@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +101,40 @@ def test_many_at_once() -> None:
     for thread in threads:
         thread.join()
     assert sorted(map(int, found)) == [n * n for n in range(20)]
+
+
+_PARENT = """
+import sys
+from tools.sandbox import pure
+pure.run("1")
+print(pure._workers() and "started", flush=True)
+pure.run("while True: pass", limits=pure.Limits(seconds=30))
+"""
+
+
+def test_nothing_is_left_when_the_parent_is_killed() -> None:
+    def workers() -> list[str]:
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                status = (folder / "status").read_text()
+                if status.startswith("Name:\tmonty") and f"NSsid:\t{sid}\n" in status and "State:\tZ" not in status:
+                    found.append(folder.name)
+        return found
+
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT],
+        cwd=Path(pure.__file__).parents[2],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    sid = parent.pid
+    assert parent.stdout and parent.stdout.readline() == b"started\n"
+    time.sleep(0.3)
+    assert workers()
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 5
+    while workers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not workers()

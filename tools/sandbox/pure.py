@@ -10,13 +10,16 @@ import ast
 import atexit
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from pydantic_monty import Monty
 
 MODULES = frozenset(
@@ -74,7 +77,7 @@ def run(code: str, values: dict[str, Any] | None = None, limits: Limits = Limits
         "max_total_sleep_secs": limits.seconds, "max_suspensions": 1000,
     }  # fmt: skip
     try:
-        with _workers().checkout(limits=allowed, script_name="code") as session:
+        with _workers().checkout(limits=allowed, script_name="code") as session, _watched(session.worker_pid):
             value = session.feed_run(code, inputs=values or {}, print_callback=printed)
     except monty.MontyCrashedError as error:
         raise ToolError(
@@ -104,14 +107,44 @@ def _said(error: Exception) -> str:
 
 _lock = threading.Lock()
 _pool: Monty | None = None
+_watch: Popen[bytes] | None = None
+_busy: list[int] = []
+
+# Ends the workers that are in the middle of something when zooid is gone: each line names those that are now.
+_END_THEM = 'while read -r line; do busy=$line; done; [ -z "$busy" ] || kill -9 $busy'
+
+
+@contextmanager
+def _watched(worker: int | None) -> Iterator[None]:
+    """A worker that does not outlive zooid, whatever becomes of it; else it would go on to its limit of time."""
+    if worker is None:
+        yield
+        return
+    _tell(worker, _busy.append)
+    try:
+        yield
+    finally:
+        _tell(worker, _busy.remove)
+
+
+def _tell(worker: int, change: Callable[[int], None]) -> None:
+    with _lock:
+        change(worker)
+        if _watch is not None and _watch.stdin is not None:
+            _watch.stdin.write(" ".join(map(str, _busy)).encode() + b"\n")
 
 
 def _workers() -> Monty:
-    global _pool
+    global _pool, _watch
     with _lock:
         if _pool is None:
+            import subprocess
+
             import pydantic_monty as monty
 
+            _watch = subprocess.Popen(
+                ["/bin/sh", "-c", _END_THEM], stdin=subprocess.PIPE, bufsize=0, start_new_session=True, env={}
+            )
             _pool = monty.Monty(binary_path=_program(), request_timeout=60.0)
             _pool.__enter__()
         return _pool
@@ -132,8 +165,11 @@ def _program() -> str:
 @atexit.register
 def close() -> None:
     """End the workers."""
-    global _pool
+    global _pool, _watch
     with _lock:
+        if _watch is not None:
+            _watch.kill()
+            _watch.communicate()
         if _pool is not None:
             _pool.__exit__(None, None, None)
-            _pool = None
+        _pool = _watch = None
