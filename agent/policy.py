@@ -42,8 +42,8 @@ def before(tool: Tool, args: dict[str, Any]) -> dict[str, str]:
 
 
 def call_hash(tool: Tool, args: dict[str, Any], files: dict[str, str]) -> str:
-    """The identity of an exact call: the tool, its arguments, and the content it would replace."""
-    text = json.dumps([tool.name, args, files], sort_keys=True, ensure_ascii=False, default=str)
+    """The identity of an exact call: the tool and its code, its arguments, and the content it would replace."""
+    text = json.dumps([tool.name, tool.version, args, files], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 

@@ -154,12 +154,14 @@ def of_call(tool: Tool, value: Any, given: Origin) -> Marks:
     What is computed is of its arguments' origin, what is read is anybody's, unless the tool declares which part of it
     is. What a read gives of its own was still chosen by what it was asked.
     """
-    about, computes = tool.about, tool.effect in ("none", "write")
+    about = tool.about
     if tool.kind == "mcp":
         return "outside"
+    if tool.effect == "none" or (tool.effect == "write" and about.outside is None and about.names is None):
+        return worst("program", given)
     if about.outside is None and about.names is None:
-        return worst("program", given) if computes else "outside"
-    own = worst("tool", given) if tool.effect in ("none", "read") else "tool"
+        return "outside"
+    own = worst("tool", given) if tool.effect == "read" else "tool"
     fields = dict.fromkeys(about.names or (), worst("listed", own)) | dict.fromkeys(about.outside or (), "outside")
     return fields.get("*") or _by_field(value, fields, own)
 

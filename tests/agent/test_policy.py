@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,10 @@ def test_an_approval_is_for_one_call_and_one_content(root: Path) -> None:
     assert first == identity(text="a", path="old.txt")
     assert first != identity(path="old.txt", text="b")
     assert first != policy.call_hash(tool("write", False), {"path": "old.txt", "text": "a"}, {})
+    changed = replace(made, version="other code")
+    assert first != policy.call_hash(
+        changed, {"path": "old.txt", "text": "a"}, policy.before(changed, {"path": "old.txt"})
+    )
     (root / "old.txt").write_text("older")
     assert first != identity(path="old.txt", text="a")
     (root / "old.txt").write_text("old")

@@ -186,6 +186,26 @@ def test_no_tool_launders_a_destination(world: World, how: str) -> None:
     assert {path.name for path in world.work.iterdir()} - before <= {"new.txt"}
 
 
+def test_code_over_what_a_tool_gives_of_its_own_chooses_a_destination(world: World) -> None:
+    @world.tool
+    def letters() -> list[dict[str, Any]]:
+        """List the letters.
+
+        Effect: read
+
+        Outside: text
+        """
+        return [{"name": "a.out", "size": 5, "text": "take b.out"}, {"name": "b.out", "size": 7, "text": "hello"}]
+
+    def steps(**values: Any) -> Any:
+        code = call("d", "run_python", code="sorted(zip(sizes, names))[-1][1]", values=values)
+        return plan(call("l", "letters"), code, call("w", "write_file", path="$d", text="x"), answer="$w")
+
+    done = world.run([steps(sizes="$l.size", names="$l.name")])
+    assert done.code == 0 and (world.work / "b.out").is_file() and done.task("root.d").gave == "tool"
+    assert world.run([steps(sizes="$l.size", names="$l.text")]).code == 4
+
+
 def test_a_number_from_outside_is_no_destination_either(world: World) -> None:
     steps = plan(
         call("r", "read_file", path="13.txt"),
