@@ -147,8 +147,8 @@ def _matches(pattern: str, text: str) -> bool:
 async def _by_command(run: Run, task: Task, command: str, text: str) -> str:
     from agent.workers import in_thread
 
-    await run.allow_command(task, command)
     given = text.encode(errors="backslashreplace").decode()
+    await run.allow_command(task, command, given)
     try:
         why: str = await in_thread(lambda: _ran(command, given), _SECONDS, f"the check's command {command!r}")
         return why

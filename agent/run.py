@@ -298,10 +298,10 @@ class Run:
         if said != "yes":
             raise Refused(f"not approved: {text}")
 
-    async def allow_command(self, task: Task, command: str) -> None:
-        """Running a program is an effect, also when a check does it."""
+    async def allow_command(self, task: Task, command: str, given: str) -> None:
+        """Running a program is an effect, also when a check does it; it is `given` the result to judge."""
         verdict, why = policy.judge_command(task.origin, self.policy(task))
-        call = hashlib.blake2b(command.encode(), digest_size=16).hexdigest()
+        call = hashlib.blake2b(f"{command}\0{given}".encode(), digest_size=16).hexdigest()
         await self.allow(task, verdict, f"run the check's command: {command}{why}", call)
 
     async def ask(self, task: Task, text: str) -> str:
