@@ -15,8 +15,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from agent.config import PLANNERS
 from agent.plan import REFERENCE, steps
-from agent.task import PlannedTask, Task, planned_by
+from agent.task import Attempt, PlannedTask, Task, planned_by
 from agent.tree import Tree
 from tools.registry import Registry, Tool
 from tools.schema import as_text
@@ -193,8 +194,16 @@ def steered(tree: Tree, task: Task, number: int, tools: Registry) -> bool:
     earlier = (tree.tasks[id] for id in task.children if planned_by(id, task.id) < number)
     if any(has_words(one.result if one.status == "done" else "why", one.gave, STEERS) for one in earlier):
         return True
-    tried = (tools.get(one.worker) for one in task.attempts if one.number < number)
-    return any(tool is not None and worst(of_error(tool, task)) in STEERS for tool in tried)
+    if number > 1 and task.check and (task.check.command or (task.check.file and task.check.pattern)):
+        return True  # such a check quotes what it found
+    tried = (_called(task, one, tools) for one in task.attempts if one.number < number)
+    return any(tool is not None and of_error(tool, task) in STEERS for tool in tried)
+
+
+def _called(task: Task, attempt: Attempt, tools: Registry) -> Tool | None:
+    """The tool that an attempt called; None where a planner made it, also one whose name a tool has."""
+    is_tool = attempt.worker == task.tool or attempt.worker not in PLANNERS
+    return tools.get(attempt.worker) if is_tool else None
 
 
 def of_error(tool: Tool, task: Task) -> Origin:
@@ -211,7 +220,7 @@ def of_outcome(tree: Tree, task: Task, value: Any, done: bool, tools: Registry) 
     last = task.attempts[-1] if task.attempts else None
     if not done or last is None:
         return _of_failure(tree, task, tools)
-    tool = tools.get(last.worker)
+    tool = _called(task, last, tools)
     if tool is not None:
         given = worst(*task.origins.values()) if task.tool else worst(task.origin, *task.origins.values())
         return of_call(tool.for_call(task.inputs), value, given)
@@ -225,7 +234,7 @@ def _of_failure(tree: Tree, task: Task, tools: Registry) -> Origin:
     """A failure's reason, and a partial result, may hold anything that was read on the way."""
     parent = tree.tasks.get(task.parent or "")
     around = scope_of(tree, parent).values() if parent and not task.attempts else ()
-    tried = (tools.get(one.worker) for one in task.attempts)
+    tried = (_called(task, one, tools) for one in task.attempts)
     errors = (of_error(tool, task) for tool in tried if tool is not None)
     below = (tree.tasks[id].gave for id in task.children)
     return worst("program", task.origin, *task.origins.values(), *around, *errors, *below)

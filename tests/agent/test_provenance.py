@@ -281,6 +281,31 @@ def test_an_error_that_may_quote_what_was_read_steers_too(world: World) -> None:
     assert is_held_up(world.run([first, STEAL]), PLANNED)
 
 
+def test_a_check_that_quotes_a_file_steers_whoever_mends(world: World) -> None:
+    first = goal("g", "do it", check={"file": "a.txt", "pattern": "^never there$"})
+    script = by_goal({"the goal": [plan(first, answer="$g")], "do it": [{"answer": "done"}, STEAL]})
+    assert is_held_up(world.run(script), PLANNED)
+
+
+def test_a_tool_that_has_a_planner_s_name_does_not_vouch_for_it(world: World) -> None:
+    @world.tool
+    def openai(text: str) -> str:
+        """Say it.
+
+        Effect: read
+
+        Outside: nothing
+        """
+        return text
+
+    steps = plan(
+        call("r", "read_file", path="name.txt"), goal("g", "say $r"), call("w", "write_file", path="$g", text="x")
+    )
+    assert is_held_up(world.run(by_goal({"the goal": [steps]}, otherwise={"answer": "b.txt"})), "its path comes from")
+    named = plan(call("o", "openai", text="b.txt"), call("w", "write_file", path="$o", text="x"), answer="$w")
+    assert world.run([named]).task("root.o").gave == "tool"
+
+
 def test_a_plan_that_was_unsound_is_mended_unasked(world: World) -> None:
     assert world.run([plan(call("x", "no_such_tool")), STEAL]).code == 0
 
