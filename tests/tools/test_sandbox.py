@@ -379,3 +379,30 @@ def test_a_container_that_cannot_be_made_is_looked_at_again(tmp_path: Path, monk
     findings._write({"bubblewrap": findings.Finding("bubblewrap", 5)})
     assert findings.run(tmp_path, Job(code="1 + 1")).stdout == "2\n"
     assert "bubblewrap is not installed" in findings._read()["bubblewrap"].why
+
+
+_ALONE = """
+from pathlib import Path
+import sys
+from tools.sandbox import findings, full
+assert findings.run(Path(sys.argv[1]), full.Job(code="1 + 1")).stdout == "2\\n"
+for kind in full.KINDS:
+    print(kind, findings._known[kind].text)
+"""
+
+
+@needs("namespaces")
+@needs("landlock")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare to take namespaces away with")
+def test_where_there_are_no_namespaces_landlock_is_used(tmp_path: Path) -> None:
+    allow_none = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" -c "$1" "$2"'
+    (root := tmp_path / "work").mkdir()
+    command = ["unshare", "-Ur", "sh", "-c", allow_none, sys.executable, _ALONE, str(root)]
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": str(Path(full.__file__).parents[2]),
+    }
+    done = subprocess.run(command, text=True, capture_output=True, env=environment)
+    found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert found.get("landlock", "").startswith("none of"), done
+    assert "cannot be made" in found["namespaces"] and "No space left" in found["namespaces"]

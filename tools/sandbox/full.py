@@ -176,7 +176,7 @@ class Zygote:
             # thread. The zygote sees the end of zooid by the end of its socket.
             self._popen: Popen[bytes] = subprocess.Popen(
                 [*container, *self._command(theirs.fileno())], pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env={"LANG": "C.UTF-8"}, cwd="/", start_new_session=True,
             )  # fmt: skip
         self._sending = threading.Lock()
@@ -205,7 +205,9 @@ class Zygote:
                 with self._sending:
                     socket.send_fds(self.control, [marshal.dumps(request)], theirs)
             except OSError as error:
-                raise NotStartedError(f"the sandbox ({self.kind}) has ended: {error.strerror}") from None
+                raise NotStartedError(
+                    f"the sandbox ({self.kind}) has ended: {self._said() or error.strerror}"
+                ) from None
             for fd in theirs:
                 os.close(fd)
             theirs.clear()
@@ -214,7 +216,29 @@ class Zygote:
             if gathered is None:
                 self.close()
                 raise SandboxError(f"the sandbox ({self.kind}) did not answer; it was ended")
-            return _result(gathered, self.kind, time.monotonic() - started)
+            return self._result(gathered, time.monotonic() - started)
+
+    def _result(self, kept: dict[str, _Kept], seconds: float) -> Result:
+        said = kept["status"].text().splitlines()
+        ended, _, what = next((line for line in said if line != "started"), "").partition(" ")
+        if ended in ("exit", "signal", "limit"):
+            return Result(kept["stdout"].text(), kept["stderr"].text(), ended, what, seconds)
+        if "started" in said:
+            how = "ended in the middle of the run; nobody can tell how far it came"
+            raise SandboxError(f"the sandbox ({self.kind}) {how}")
+        raise NotStartedError(f"the sandbox ({self.kind}) cannot be made: {what or self._said() or 'it ended at once'}")
+
+    def _said(self) -> str:
+        """The last that bubblewrap, or the zygote, said before it ended."""
+        from subprocess import TimeoutExpired
+
+        try:
+            self._popen.wait(1)
+        except TimeoutExpired:
+            return ""
+        assert self._popen.stderr
+        lines = self._popen.stderr.read().decode("utf-8", "replace").splitlines()
+        return lines[-1] if lines else ""
 
     def _request(self, job: Job, stack: ExitStack) -> dict[str, Any]:
         """What the zygote is asked: numbers; the code or the command goes by a file of its own."""
@@ -239,6 +263,8 @@ class Zygote:
             with suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, 9)
             self._popen.wait()
+        assert self._popen.stderr
+        self._popen.stderr.close()
 
 
 @contextmanager
@@ -335,16 +361,6 @@ def _gather(ours: dict[str, int], limits: Limits, deadline: float) -> dict[str, 
             kept["status"].take(b"limit output\n")
             _let_go(ours)
     return kept
-
-
-def _result(kept: dict[str, _Kept], kind: str, seconds: float) -> Result:
-    said = kept["status"].text().splitlines()
-    ended, _, what = next((line for line in said if line != "started"), "").partition(" ")
-    if ended in ("exit", "signal", "limit"):
-        return Result(kept["stdout"].text(), kept["stderr"].text(), ended, what, seconds)
-    if "started" in said:
-        raise SandboxError(f"the sandbox ({kind}) ended in the middle of the run; nobody can tell how far it came")
-    raise NotStartedError(f"the sandbox ({kind}) cannot be made: {what or 'it ended at once'}")
 
 
 # -- containers
