@@ -344,6 +344,16 @@ def test_a_container_that_leaks_is_not_used(tmp_path: Path, monkeypatch: pytest.
     assert findings.container() == "namespaces"
 
 
+@needs("bubblewrap")
+def test_a_bubblewrap_of_the_workspace_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (planted := tmp_path / "bwrap").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    planted.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:.:{os.environ['PATH']}")
+    assert shutil.which("bwrap") == str(planted)
+    assert full.run_in("bubblewrap", tmp_path, Job(code="1 + 1")).stdout == "2\n"
+    assert not (tmp_path / "started").exists()
+
+
 @needs("landlock")
 def test_a_run_is_never_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has started and was ended, by a stop or with its zygote, may have done its work."""

@@ -276,7 +276,7 @@ def _temporary() -> Iterator[str]:
     try:
         yield folder
     finally:
-        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL)
+        subprocess.run(["/bin/rm", "-rf", "--", folder], stderr=subprocess.DEVNULL)
 
 
 def _pipes(stack: ExitStack, job: Job) -> tuple[dict[str, int], list[int]]:
@@ -370,7 +370,7 @@ def _container(kind: str, seen: View) -> list[str]:
     """What the zygote's command is started by."""
     if kind != "bubblewrap":
         return []
-    program = shutil.which("bwrap")
+    program = _program("bwrap", seen.root)
     if program is None:
         raise NotStartedError("bubblewrap is not installed")
     shown = [part for path in seen.readable for part in _bound(path)]
@@ -383,6 +383,13 @@ def _container(kind: str, seen: View) -> list[str]:
         "--bind", seen.root, seen.root, *protected, *hidden, "--proc", "/proc", "--dev", "/dev",
         "--remount-ro", "/", "--chdir", "/", "--",
     ]  # fmt: skip
+
+
+def _program(name: str, root: str) -> str | None:
+    """Where a program is, the workspace left out: what runs there may have put one of that name into it."""
+    safe = [path for path in os.get_exec_path() if os.path.isabs(path)]
+    safe = [path for path in safe if not f"{os.path.realpath(path)}/".startswith(f"{root}/")]
+    return shutil.which(name, path=os.pathsep.join(safe))
 
 
 def _hiding(path: str) -> tuple[str, ...]:
