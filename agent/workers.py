@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agent.run import Run
 
 MOST_ROWS = 128  # that a tool is given at once
-_MAX_RESULT = 8 * 2**20  # characters of text that a tool may hand back
+_MAX_RESULT = 4 * 2**20  # characters of text that a tool may hand back
 
 
 @dataclass(slots=True)

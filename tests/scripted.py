@@ -129,6 +129,9 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that was killed
+
 
 class _Handler(BaseHTTPRequestHandler):
     scripted: Server

@@ -25,7 +25,7 @@ __all__ = [
     "choose_file",
 ]
 
-_TEXT_LIMIT = 8 * 2**20  # bytes of a text, and characters of the lines that a search finds
+_TEXT_LIMIT = 4 * 2**20  # bytes of a text, and characters of the lines that a search finds
 _SUGGEST_AMONG = 5000  # files looked at when a name was mistyped
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # what no text holds, be its encoding what it may
 

@@ -34,7 +34,7 @@ from tools.function import Description, Param, describe, invoke
 IMPORT_SECONDS = 10.0
 CALL_SECONDS = 60.0
 MOST_PROCESSES = 8  # a plugin
-MOST_BYTES = 8 * 2**20  # of a result, as JSON
+MOST_BYTES = 4 * 2**20  # of a result, as JSON
 _MOST_WORDS = 2000  # characters of an error's message
 _TICK = 0.25  # s between looks at whether a process that says nothing is still there
 

@@ -27,8 +27,8 @@ def a_gigabyte() -> str:
 
 
 def as_much_as_may_be() -> list[str]:
-    """Gives a list of nearly eight megabytes."""
-    return [f"row {n} of very many" for n in range(300_000)]
+    """Gives a list of nearly four megabytes."""
+    return [f"row {n} of very many" for n in range(150_000)]
 
 
 def prints() -> str:
@@ -61,8 +61,8 @@ def checked(check: dict[str, Any]) -> dict[str, Any]:
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a plain call": (call("count_words", text="a b"), "done"),
-    "a plugin that gives a gigabyte": (call("a_gigabyte"), "returned more than 8 MiB"),
-    "a file of a gigabyte": (call("read_file", path="big.txt"), "over 8 MB, too large to be read as one text"),
+    "a plugin that gives a gigabyte": (call("a_gigabyte"), "returned more than 4 MiB"),
+    "a file of a gigabyte": (call("read_file", path="big.txt"), "over 4 MB, too large to be read as one text"),
     "a check that writes without end": (checked({"command": "yes"}), "went over its limit of output"),
     "a check of a large file": (checked({"file": "big.txt", "pattern": "x"}), "has more than 16 MiB"),
 }
@@ -74,7 +74,7 @@ SLOW: dict[str, tuple[dict[str, Any], str]] = {
     "a plugin without end": (call("without_end"), "did not end in time"),
     "a search in a file of a gigabyte": (call("search_text", pattern="nothing there", path="long.txt"), "done"),
     "a search that finds a gigabyte": (call("search_text", pattern="word", path="long.txt"), "lines hold 'word'"),
-    "all lines of that": (call("read_file", path="long.txt"), "over 8 MB"),
+    "all lines of that": (call("read_file", path="long.txt"), "over 4 MB"),
 }
 
 

@@ -101,7 +101,7 @@ def test_what_is_no_text_is_not_read(folder: Path) -> None:
 def test_a_file_too_large_for_one_text_is_not_read(folder: Path) -> None:
     with (folder / "large.txt").open("wb") as file:
         file.truncate(9 * 2**20)
-    with pytest.raises(ToolError, match="over 8 MB"):
+    with pytest.raises(ToolError, match="over 4 MB"):
         files.read_file(inside("large.txt"))
 
 
