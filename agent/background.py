@@ -28,6 +28,7 @@ from agent.session import Sitting
 from agent.task import ROOT
 from agent.tree import Tree
 from agent.view import View
+from tools import redact
 
 _HOOK_SECONDS = 60.0  # that the person's command may take
 _HEAD = ("job", "state", "age", "cost", "goal", "says")
@@ -123,7 +124,7 @@ def call_hook(command: Sequence[str], tree: Tree) -> None:
     try:
         subprocess.run(
             command,
-            env=os.environ | {name: value.replace("\0", "") for name, value in told.items()},
+            env=redact.environment() | {name: value.replace("\0", "") for name, value in told.items()},
             stdin=subprocess.DEVNULL,
             timeout=_HOOK_SECONDS,
         )

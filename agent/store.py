@@ -22,6 +22,7 @@ from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.task import Usage
 from agent.tree import Tree
+from tools import redact
 
 FORMAT = 1
 _SYNC_EVERY = 0.25  # seconds; waiting for the disk at every commit costs more than all else that a step does
@@ -175,7 +176,7 @@ class Store:
     def post(self, request: Request) -> int:
         with _storage_errors(self.path):
             self._database.execute(_INBOX)  # of a run that was made before there was one
-            body = json.dumps(asdict(request), ensure_ascii=False)
+            body = json.dumps(redact.value(asdict(request)), ensure_ascii=False)
             return self._database.execute("INSERT INTO inbox (body) VALUES (?)", (body,)).lastrowid or 0
 
     def reply(self, number: int) -> str | None:
