@@ -80,14 +80,7 @@ class World:
         self.tools.add([from_function(evaluate, "bench"), *map(self._tool, self.suite.tools)])
 
     def _tool(self, function: Function) -> Tool:
-        wanted = function.parameters.model_json_schema()
-        required = wanted.get("required", ())
-        params = [
-            Param(name, about, name in required, about.get("default"))
-            for name, about in wanted.get("properties", {}).items()
-        ]
-        about = Description(function.name, function.description, function.description, tuple(params), {})
-        about = declarations(about, DECLARED[function.name])
+        about = _known.get(function.name) or _known.setdefault(function.name, described(function))
         return Tool(about, "code", "agentdojo", partial(self._call, function.name))
 
     def _call(self, name: str, args: dict[str, Any]) -> Any:
@@ -109,6 +102,21 @@ class World:
             return True
         said = [text_content_block_from_string("")]
         return bool(self.suite._check_injection_task_security(task, said, self.before, self.environment, self.made))
+
+
+_known: dict[str, Description] = {}
+
+
+def described(function: Function) -> Description:
+    """What AgentDojo says of a tool, with what its author declares to zooid."""
+    wanted = function.parameters.model_json_schema()
+    required = wanted.get("required", ())
+    params = [
+        Param(name, about, name in required, about.get("default"))
+        for name, about in wanted.get("properties", {}).items()
+    ]
+    about = Description(function.name, function.description, function.description, tuple(params), {})
+    return declarations(about, DECLARED[function.name])
 
 
 def has_effect(one: FunctionCall) -> bool:
@@ -217,7 +225,7 @@ def work(suite: Any, name: str, task: Any, injection: str, hijacked: Hijacked | 
     world = World(suite, environment, task.ground_truth(environment.model_copy(deep=True)))
     planner = Scripted(planned(name, task.ID, world.truth), hijacked)
     tree = Tree("bench")
-    run = Run(tree, Memory(), world.tools, [planner], Limits(looks=100), approve="auto")  # type: ignore[arg-type, list-item]
+    run = Run(tree, Memory(), world.tools, [planner], Limits(looks=100), approve="auto", rank=lambda text: [])  # type: ignore[arg-type, list-item]
     run.emit(ev.RunStarted(ROOT, task.PROMPT, {}, tempfile.gettempdir(), {}))
     asyncio.run(run.work())
     return world, tree
