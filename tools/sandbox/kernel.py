@@ -299,13 +299,17 @@ def no_new_privileges() -> None:
     _prctl(38, 1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, so that even root is nobody special."""
+def bound_capabilities() -> None:
+    """Let no program that is started from here on gain a capability; what this process has it keeps."""
     for capability in range(64):
         try:
             _prctl(24, capability)  # PR_CAPBSET_DROP
         except OSError:  # the last one, or no right to: then no_new_privileges is what keeps them away
             break
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, so that even root is nobody special."""
     _prctl(47, 4)  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
     _call(number("capset"), struct.pack("=Ii", 0x20080522, 0), bytes(24))
 

@@ -52,6 +52,7 @@ def main(given: dict[str, Any]) -> None:
         _enter(given, apart)
         kernel.mount("proc", "/proc", "proc", kernel.NO_SUID | kernel.NO_DEV | kernel.NO_EXEC)
     kernel.adopt_orphans()
+    kernel.bound_capabilities()
     sys.path += [path for path in given["packages"] if path not in sys.path]
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # as `site` has it, which is not loaded
     gc.freeze()
@@ -168,6 +169,7 @@ class Zygote:
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
         given["filter"] = kernel.call_filter(internet=self._apart or given["network"], mounts=self._apart)
+        given["read"] = _without_links(given["readable"], self._apart)
         self.control = socket(fileno=given["fd"])
         self.runs: dict[int, _Run] = {}  # by lifeline and by pidfd
         self.poll = select.poll()
@@ -380,7 +382,7 @@ def _rlimits(asked: dict[str, Any]) -> Iterator[tuple[int, int]]:
 
 
 def _rules(given: dict[str, Any], asked: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    for path in given["readable"]:
+    for path in given["read"]:
         yield path, kernel.READ
     for name in _DEVICES:
         yield f"/dev/{name}", kernel.READ_FILE | kernel.WRITE_FILE
@@ -396,6 +398,12 @@ def _rules(given: dict[str, Any], asked: dict[str, Any]) -> Iterator[tuple[str, 
         yield from _around(given["root"], given["protected"])
     else:
         yield given["root"], kernel.WRITE
+
+
+def _without_links(readable: list[str], apart: bool) -> list[str]:
+    """The paths for which rules are needed: what links lead to has its own, and an /etc of its own holds no more."""
+    found = [path for path in readable if not os.path.islink(path) and not (apart and path.startswith("/etc/"))]
+    return [*found, "/etc"] if apart else found
 
 
 def _around(root: str, protected: list[str]) -> Iterator[tuple[str, int]]:
