@@ -70,7 +70,7 @@ Approve = Annotated[
 ]
 Unsafe = Annotated[
     bool | None,
-    typer.Option("--unsafe-no-sandbox", help="Where no sandbox works, run code and commands with none. See the docs."),
+    typer.Option("--unsafe-no-sandbox", help="Where no sandbox works, run code and commands with your rights."),
 ]
 MaxDepth = Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels of tasks below the goal.")]
 MaxWidth = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks that one plan may name.")]

@@ -89,6 +89,8 @@ def run_command(command: str, stdin: str = "", network: bool = False) -> str:
 
     >>> run_command("echo one")
     'one'
+    >>> run_command("wc -w", stdin="one two")
+    '2'
     """
     return _run(command=command, stdin=stdin, network=network)
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from tools import compare, data, dates, files, numbers, text, units, workspace
+from tests.sandboxes import needs
+from tools import compare, data, dates, files, numbers, programs, text, units, web, workspace
 from tools.errors import ToolError
 from tools.function import describe, invoke
 
 MODULES = (compare, data, dates, files, numbers, text, units)
 TOOLS = [pytest.param(module, name, id=name) for module in MODULES for name in module.__all__]
+REACHING = [pytest.param(module, name, id=name) for module in (programs, web) for name in module.__all__]
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +45,19 @@ def test_examples_are_true(module: ModuleType, name: str) -> None:
         assert doctest.DocTestRunner().run(example).failed == 0
 
 
-@pytest.mark.parametrize(("module", "name"), TOOLS)
+@needs("landlock")
+def test_examples_of_programs_are_true() -> None:
+    assert doctest.testmod(programs) == (0, 4)
+
+
+@pytest.mark.parametrize(("module", "name"), TOOLS + REACHING)
 def test_says_what_a_planner_needs(module: ModuleType, name: str) -> None:
     described = describe(getattr(module, name))
     assert 3 <= len(described.asked_as) <= 16
     assert all("…" in phrase or phrase.count(" ") > 1 for phrase in described.asked_as)
     assert all(param.doc for param in described.params)
-    assert described.effect == ("write" if name == "write_file" else "read" if module in (files, data) else "none")
+    effects = {"write_file": "write", "run_python": "execute", "run_command": "execute", "fetch_url": "network"}
+    assert described.effect == effects.get(name, "read" if module in (files, data) else "none")
     assert len(described.summary) < 130
 
 
