@@ -100,13 +100,15 @@ def test_depth(zooid: Piped) -> None:
     assert max(ended.asked.values()) <= 5
 
 
-@pytest.mark.parametrize("script", [mutual, pytest.param(jittered(random.Random(1)), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [mutual, jittered(random.Random(1))])
 def test_recursion(zooid: Piped, script: Script) -> None:
     ended = Ended(zooid, script, "--max-depth", "4", "--max-tasks", "12")
     assert ended.depth <= 4 and len(ended.tasks) <= 12 and ended.code in (0, 1, 3), ended.said
     assert max(ended.asked.values()) <= 5
 
 
+@pytest.mark.slow
 def test_tasks(zooid: Piped) -> None:
     ended = Ended(zooid, jittered(random.Random(2)), "--max-depth", "99", "--max-tasks", "40")
     assert (ended.code, len(ended.tasks)) == (3, 40) and "the limit of 40 tasks" in ended.said
@@ -135,6 +137,7 @@ def test_a_storm_of_tries(zooid: Piped, home: Path, work: Path) -> None:
     assert max(ended.asked.values()) <= 5
 
 
+@pytest.mark.slow
 def test_a_server_that_always_fails_is_asked_five_times(zooid: Piped) -> None:
     with Server(lambda body: Reply(status=500, headers={"Retry-After": "0"}, error={"message": "no"})) as server:
         done = zooid("run", "Do A", *by(server), **KEY)

@@ -54,7 +54,7 @@ def test_a_clock_that_is_set_puts_nothing_off(zooid: Piped, clock: dict[str, str
 # -- many processes
 
 
-@pytest.mark.parametrize("processes", [4, pytest.param(PROCESSES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [3, pytest.param(PROCESSES, marks=pytest.mark.slow)])
 def test_a_run_has_one_owner(zooid: Piped, processes: int) -> None:
     step = plan({"id": "r", "tool": "read_file", "args": {"path": "a.txt"}})
     with Server([step, Reply(hang=True)]) as server, zooid.start("run", "work", *by(server), **KEY) as process:
@@ -109,7 +109,7 @@ WAYS = {"INT": [2], "INT twice": [2, 2], "TERM": [15], "HUP": [1], "TERM and INT
 
 
 @pytest.mark.parametrize(
-    "way", [way if way in ("INT twice", "HUP", "KILL") else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
+    "way", [way if way in ("INT twice", "HUP") else pytest.param(way, marks=pytest.mark.slow) for way in WAYS]
 )
 def test_what_is_told_to_end_leaves_nothing_behind(zooid: Piped, home: Path, work: Path, way: str) -> None:
     (tools := home / "config" / "zooid" / "tools").mkdir(parents=True)
@@ -134,7 +134,8 @@ def test_what_is_told_to_end_leaves_nothing_behind(zooid: Piped, home: Path, wor
     assert "read_file" in tree and "one two" in tree  # what was done is kept
 
 
-@pytest.mark.parametrize("stream", ["stdout", pytest.param("stderr", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_closed_pipe_disturbs_no_run(home: Path, work: Path, stream: str) -> None:
     with Server(
         [plan({"id": "a", "goal": "say it"}, answer="$a"), Reply({"answer": "x\n" * 1000}, delay=0.3)]

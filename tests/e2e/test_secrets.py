@@ -89,7 +89,7 @@ def test_what_a_server_says(canary: Piped, work: Path) -> None:
     assert all(CANARY not in json.dumps(request) for request in server.requests) and set(server.keys) == {CANARY}
 
 
-@pytest.mark.parametrize("status", [400, 401])
+@pytest.mark.parametrize("status", [401, pytest.param(400, marks=pytest.mark.slow)])
 def test_what_a_server_refuses_with(canary: Piped, status: int) -> None:
     with Server([Reply(status=status, error={"message": f"no {part}"}) for part in [ALL] * 3]) as server:
         done = canary("run", "say it", "--json", *by(server))
@@ -138,6 +138,7 @@ def test_what_is_written_of_a_defect(canary: Piped, home: Path) -> None:
     (home / "said.txt").write_text(done.stdout + done.stderr)
 
 
+@pytest.mark.slow
 def test_a_key_file_and_a_keyring(canary: Piped, home: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (secret := work.parent / "key").write_text(f"{CANARY}\n")
     secret.chmod(0o640)
@@ -163,6 +164,7 @@ def test_a_key_file_and_a_keyring(canary: Piped, home: Path, work: Path, monkeyp
     assert "not shown" in canary("config", "show", **ring).stdout
 
 
+@pytest.mark.slow
 def test_what_requests_mean(canary: Piped) -> None:
     assert canary("intents", "add", "count_words", f"how many words of {CANARY} are in {{text}}").returncode == 0
 

@@ -165,7 +165,7 @@ def hostile_script(body: dict[str, Any]) -> Reply | dict[str, Any]:
     return {"tasks": tasks, "notes": HOSTILE}
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_text_from_outside_never_plays_with_the_terminal(home: Path, work: Path, every: int) -> None:
     (tools := home / "config" / "zooid" / "tools").mkdir(parents=True)
     code = f'def no_file(name: str) -> str:\n    """Opens {HOSTILE!r}."""\n    raise OSError(name)\n'
