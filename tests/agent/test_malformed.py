@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,7 +77,7 @@ def places(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def bent(chance: random.Random) -> Any:
     """A decision in which a few things are not as they should be."""
-    data = json.loads(json.dumps(chance.choice(SOUND)))
+    data = deepcopy(chance.choice(SOUND))
     for _ in range(chance.choice((1, 1, 2, 4))):
         *above, last = chance.choice(places(data)[1:] or [("answer",)])
         data = data or {"answer": 1}
@@ -89,9 +90,9 @@ def bent(chance: random.Random) -> Any:
         elif what == 1 and isinstance(holder, dict):
             holder[chance.choice(WORDS.split())] = holder.pop(last)
         elif what == 2 and isinstance(holder, list):
-            holder.append(json.loads(json.dumps(holder[last])))
+            holder.append(deepcopy(holder[last]))
         else:
-            holder[last] = chance.choice([*ODD, chance.choice(SOUND)])
+            holder[last] = deepcopy(chance.choice([*ODD, chance.choice(SOUND)]))
     return data
 
 
