@@ -466,6 +466,7 @@ def places() -> dict[str, Path]:
         "settings": known.config_file,
         "tools": known.tools,
         "runs": known.runs,
+        "jobs": known.state / "jobs",
         "cache": known.cache,
         "project's settings": trust.config_file(here),
         "project's tools": trust.tools_folder(here),

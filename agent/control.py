@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.run import Run
 
 _EVERY = 0.2  # seconds between two looks at the requests; one costs some 10 µs
-_LATE = "its part of the run is just coming to an end; ask again in a moment"
+LATE = "its part of the run is just coming to an end; ask again in a moment"
 
 
 @dataclass
@@ -122,26 +122,26 @@ class Control:
     def _answer(self, request: Request, live: bool) -> str:
         asked = asked_for(self.run.tree, request.task)
         assert asked is not None  # or there would be a reason not to
+        task = self.run.tree.tasks[asked.task]
+        if task.status == "paused" and (why := self._reopen(task, request, live)):
+            return why
         self.run.emit(ev.Answered(asked.task, asked.kind, request.value, asked.call, by=request.by))
         if asking := self.asking.get(asked.task):  # somebody else was asked, and need not be any more
             asking.reschedule(asyncio.get_running_loop().time())
-        task = self.run.tree.tasks[asked.task]
-        return self._reopen(task, request, live) if task.status == "paused" else ""
+        return ""
 
     def _replace(self, task: Task, request: Request, live: bool) -> str:
-        ended = ev.TaskEnded(task.id, "done", request.value, origin="person", by=request.by)
-        if task.status not in FINISHED and task.status != "paused":
-            self._end(task, ended)
-            return ""
         if task.status == "done":
-            if why := self._go_on(task, live):
-                return why
-            self._end(task, ended)
-            return ""
-        return self._reopen(task, request, live, ended)
+            why = self._go_on(task, live)
+        else:
+            has_come_to_rest = task.status in FINISHED or task.status == "paused"
+            why = self._reopen(task, request, live) if has_come_to_rest else ""
+        if not why:
+            self._end(task, ev.TaskEnded(task.id, "done", request.value, origin="person", by=request.by))
+        return why
 
-    def _reopen(self, task: Task, request: Request, live: bool, ended: ev.TaskEnded | None = None) -> str:
-        """Open a task again that has ended or waits, and whatever was held up by it."""
+    def _reopen(self, task: Task, request: Request, live: bool) -> str:
+        """Open a task again that has ended or waits, and whatever was held up by it; why not, where it cannot be."""
         opened = self.run.tree.reopening(task)
         if why := self._go_on(opened[-1], live, *opened):
             return why
@@ -149,8 +149,6 @@ class Control:
             self.run.started_over(one)
         hint = str(request.value or "") if request.kind == "retry" else ""
         self.run.emit(ev.TaskReopened(task.id, hint, request.by))
-        if ended is not None:
-            self._end(task, ended)
         return ""
 
     def _go_on(self, topmost: Task, live: bool, *opened: Task) -> str:
@@ -162,9 +160,10 @@ class Control:
             return ""
         again = self._again.get(family(topmost.id))
         if again is None or any(one.id in self._scopes for one in opened):
-            return _LATE
-        for one in {topmost.id: topmost} | {one.id: one for one in opened if one.parent == topmost.parent}:
-            again(self.run.tree.tasks[one])
+            return LATE
+        beside = [one for one in opened if one.parent == topmost.parent and one is not topmost]
+        for one in (topmost, *beside):
+            again(one)
         return ""
 
 

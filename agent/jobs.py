@@ -210,21 +210,29 @@ class Jobs:
         Where nobody works on it, it is done as soon as the run goes on, which all but a cancelled task is a reason for.
         Raises UsageError where it cannot be done.
         """
-        store, tree = self.runs.open(run)
-        with contextlib.closing(store):
-            if why := control.why_not(tree, request):
-                raise UsageError(why)
-            number, end = store.post(request), time.monotonic() + _REPLY
-            while (reply := store.reply(number)) is None and self.runs.is_running(tree.run) and time.monotonic() < end:
-                time.sleep(_LOOK / 2)
+        end = time.monotonic() + _REPLY
+        while (reply := self._reply(run, request, end)) == control.LATE and time.monotonic() < end:
+            time.sleep(_LOOK)
         if reply:
             raise UsageError(reply)
         if reply is not None:
             return "done"
-        if self.runs.is_running(tree.run) or request.kind == "cancel" or self.job(run).state == "queued":
-            return f"kept; it is done when the run goes on: zooid jobs resume {tree.run}"
-        self.go_on(tree.run)
-        return f"run {tree.run} goes on in the background: zooid jobs attach {tree.run}"
+        id = self.runs.summary(run).run
+        if self.runs.is_running(id) or request.kind == "cancel" or self.job(id).state == "queued":
+            return f"kept; it is done when the run goes on: zooid jobs resume {id}"
+        self.go_on(id)
+        return f"run {id} goes on in the background: zooid jobs attach {id}"
+
+    def _reply(self, run: str, request: Request, end: float) -> str | None:
+        """What the process says that works on a run; None where none does, or where it says nothing until `end`."""
+        store, tree = self.runs.open(run)
+        with contextlib.closing(store):
+            if why := control.why_not(tree, request):
+                return why
+            number = store.post(request)
+            while store.reply(number) is None and self.runs.is_running(tree.run) and time.monotonic() < end:
+                time.sleep(_LOOK / 2)
+            return store.reply(number)  # once more: it may have been the last thing that the process did
 
     def cancel(self, run: str) -> str:
         """End a run for good, within `GRACE` seconds whatever it does; raises UsageError where it has ended."""
