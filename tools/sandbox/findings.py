@@ -115,6 +115,9 @@ def _leaks(kind: str, chosen: list[Attack]) -> list[str]:
     with attacks.arena() as arena:
         zygote = full.Zygote(kind, full.view(arena.root, False))
         try:
+            works = zygote.run(full.Job(code="print('it works')"))
+            if works.stdout != "it works\n":  # else no attack would mean anything
+                raise full.NotStartedError(f"the sandbox ({kind}) runs nothing: {works.stderr.strip()[-200:]}")
             return [each.name for each in chosen if attacks.confined(each, arena, zygote.run)]
         finally:
             zygote.close()
