@@ -29,8 +29,8 @@ def detach(jobs: Jobs, run: Run, watcher: View, output: Output) -> str:
         return f"its log cannot be written: {error.strerror}"
     watcher.aside().__enter__()  # for good
     output.new_line()
-    output.say(f"run {run.tree.run} goes on in the background; look: zooid jobs attach {run.tree.run}")
-    output.say("  (your shell may call it stopped: that is for a moment)")
+    output.tell(f"run {run.tree.run} goes on in the background; look: zooid jobs attach {run.tree.run}")
+    output.tell("  (your shell may call it stopped: that is for a moment)")
     group = _group_at_terminal()
     for stream, target in ((0, nothing), (1, log), (2, log)):
         if os.isatty(stream):

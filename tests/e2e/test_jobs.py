@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -189,6 +190,31 @@ def test_a_job_outlives_its_terminal(home: Path, work: Path, zooid: Piped, serve
     os.kill(owner(home, id), signal.SIGHUP)
     server.released.set()
     assert zooid("jobs", "wait", id).stdout == "all: part 0 held\n"
+
+
+@pytest.mark.slow
+def test_kills_at_random_times_lose_no_job(zooid: Piped, home: Path, server: Held) -> None:
+    """Jobs, and those who look and start them, are killed in turn; every job that was taken on ends right."""
+    limit, chance, kills = {"ZOOID_JOBS_MAX_RUNNING": "2"}, random.Random(7), 0
+    runs: list[str] = []
+    while kills < 30:
+        done = zooid("run", "-q", "--bg", f"parts of {len(runs)}", **limit)
+        runs += done.stdout.split()
+        with zooid.start("jobs", "resume", "--all", **limit):
+            time.sleep(chance.random() * 0.6)
+            there = processes(home)
+            if there:
+                os.kill(chance.choice(there), signal.SIGKILL)
+                kills += 1
+    end = time.monotonic() + 60
+    while set(states(home).values()) != {"done"}:
+        assert time.monotonic() < end, states(home)
+        zooid("jobs", "resume", "--all", **limit)
+        zooid("jobs", "wait", *runs, **limit)
+    assert set(states(home)) == set(runs) and len(runs) > 10
+    assert zooid("jobs", "wait", *runs, **limit).stdout.split("\n")[:-1] == [
+        f"all: part 0 {n}" for n in range(len(runs))
+    ]
 
 
 # -- ending one
