@@ -18,7 +18,8 @@ from agent import events as ev
 from agent.errors import Declined
 from agent.planners import Ask
 from agent.planners.embedded import EmbeddedPlanner
-from agent.planners.embedded.entities import Surroundings, find
+from agent.planners.embedded.find import find
+from agent.planners.embedded.surroundings import Surroundings
 from agent.planners.embedded.words import tokens
 from agent.run import Run
 from agent.store import Store

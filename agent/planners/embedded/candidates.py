@@ -15,10 +15,12 @@ from typing import Any
 
 from agent.planners.embedded import split
 from agent.planners.embedded.compose import Composer
-from agent.planners.embedded.entities import Entity, Surroundings, find
+from agent.planners.embedded.entities import Entity
+from agent.planners.embedded.find import find
 from agent.planners.embedded.lay_out import lay_out
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import Call, Given
+from agent.planners.embedded.surroundings import Surroundings
 from agent.planners.embedded.words import FUNCTION, Token
 from agent.task import Plan, PlannedTask
 from tools.registry import Registry, Tool

@@ -43,8 +43,11 @@ COMMON = (
 # Compounds whose first word takes the ending; the source has none of them.
 HEAD_FIRST = [f"{who}-in-law" for who in ("mother", "father", "sister", "brother", "son", "daughter")]
 HEAD_FIRST += ["passer-by", "runner-up", "looker-on", "hanger-on", "attorney general", "man-of-war"]
-# Plurals that the source gets wrong or ranks behind a rarer form.
-PREFERRED = {"person": "people", "die": "dice", "fish": "fish", "shrimp": "shrimp", "squid": "squid", "swine": "swine"}
+# Plurals that the source lacks, gets wrong or ranks behind a rarer form.
+PREFERRED = {
+    "person": "people", "die": "dice", "fish": "fish", "shrimp": "shrimp", "squid": "squid", "swine": "swine",
+    "ox": "oxen",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

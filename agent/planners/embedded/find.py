@@ -1,0 +1,34 @@
+"""Find: all that a goal names, by its words and by what lies in the workspace."""
+
+from __future__ import annotations
+
+from agent.planners.embedded import documents, places, tables, values
+from agent.planners.embedded.entities import Entity
+from agent.planners.embedded.surroundings import Surroundings
+from agent.planners.embedded.words import Token
+
+
+def find(tokens: list[Token], surroundings: Surroundings) -> list[Entity]:
+    """All that a goal names. Readings may overlap: whoever uses a token decides which holds."""
+    found = [*places.paths(tokens, surroundings), *places.folders(tokens, surroundings)]
+    found += [entity for finder in values.FINDERS for entity in finder(tokens)]
+    found += places.file_sets(tokens, found, surroundings)
+    files = dict.fromkeys(e.value for e in found if e.kind == "path" and e.exists)
+    for path in files:
+        if path.lower().endswith((".csv", ".tsv")):
+            table = surroundings.table(path)
+            found += tables.columns(tokens, table) + tables.conditions(tokens, table) if table else []
+        elif path.lower().endswith(".json"):
+            found += documents.queries(tokens, surroundings.document(path))
+    if not files:  # a table that is not named by its file may be known by its columns alone
+        found += _columns_of_sets(tokens, found, surroundings)
+    return found
+
+
+def _columns_of_sets(tokens: list[Token], found: list[Entity], surroundings: Surroundings) -> list[Entity]:
+    sets = [entity.value for entity in found if entity.kind == "files" and entity.value[1].endswith(".csv")]
+    for folder, pattern in sets[:1]:
+        first = next(iter(sorted((surroundings.root / folder).glob(pattern))), None)
+        table = surroundings.table(first.relative_to(surroundings.root).as_posix()) if first else None
+        return tables.columns(tokens, table) if table else []
+    return []

@@ -1,0 +1,93 @@
+"""What lies in the workspace, as far as it is needed to understand names."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tools import workspace
+
+_MOST_ENTRIES = 5000  # of the workspace that are looked at to know its names
+_MOST_BYTES = 2**21  # of a table or JSON file that is read to know its names
+
+
+@dataclass
+class Surroundings:
+    """What lies in the workspace, as far as it is needed to understand names. Read once a goal."""
+
+    root: Path = field(default_factory=workspace.root)
+
+    @cached_property
+    def entries(self) -> list[tuple[str, bool]]:
+        """Paths of the workspace as people write them, and whether each is a folder; near ones first."""
+        found: list[tuple[str, bool]] = []
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            base = Path(folder).relative_to(self.root)
+            found += [((base / name).as_posix(), True) for name in folders]
+            found += [((base / name).as_posix(), False) for name in sorted(files) if not name.startswith(".")]
+            if len(found) > _MOST_ENTRIES:
+                break
+        return sorted(found, key=lambda entry: entry[0].count("/"))
+
+    def resolve(self, name: str) -> tuple[str, bool] | None:
+        """The entry that a path or bare name means: as written, in another case, or the only one so called."""
+        name = name.removeprefix("./").rstrip("/")
+        lower = name.lower()
+        for entry in self.entries:
+            if entry[0] == name:
+                return entry
+        same = [entry for entry in self.entries if entry[0].lower() == lower]
+        if not same and "/" not in name:
+            same = [entry for entry in self.entries if entry[0].rpartition("/")[2].lower() == lower]
+        return same[0] if len(same) == 1 else None
+
+    def folder(self, word: str) -> str | None:
+        """The folder that a plain word names."""
+        found = self.resolve(word)
+        return found[0] if found and found[1] else None
+
+    def table(self, path: str) -> Table | None:
+        """What is in a CSV file, read as far as needed."""
+        try:
+            with open(self.root / path, encoding="utf-8-sig", errors="replace", newline="") as file:
+                text = file.read(_MOST_BYTES)
+            delimiter = csv.Sniffer().sniff(text[:4096], ",;\t|").delimiter if text.strip() else ","
+        except csv.Error:
+            delimiter = ","
+        except OSError:
+            return None
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+        return Table(path, rows[0], rows[1:]) if rows else None
+
+    def document(self, path: str) -> Any:
+        """What is in a JSON file; None where it is none."""
+        try:
+            full = self.root / path
+            return json.loads(full.read_text(encoding="utf-8-sig")) if full.stat().st_size <= _MOST_BYTES else None
+        except (OSError, ValueError):
+            return None
+
+
+@dataclass
+class Table:
+    """The header and the rows of a CSV file."""
+
+    path: str
+    columns: list[str]
+    rows: list[list[str]]
+
+    @cached_property
+    def values(self) -> dict[str, list[str]]:
+        """The different cells of each column that has few of them."""
+        found = {}
+        for n, column in enumerate(self.columns):
+            cells = {row[n] for row in self.rows if n < len(row) and row[n]}
+            if len(cells) <= max(40, len(self.rows) // 4):
+                found[column] = sorted(cells)
+        return found

@@ -1,0 +1,155 @@
+"""Columns of a table that a goal names, and conditions on its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from agent.planners.embedded.entities import Entity, names, runs
+from agent.planners.embedded.surroundings import Table
+from agent.planners.embedded.words import Token
+from agent.router import stem
+from tools.dates import parse_day
+
+_COMPARISONS = tuple(
+    (sign, tuple(f"{ways}, {sign}".split(", ")))
+    for sign, ways in {
+        ">=": "at least, no less than, or more, minimum of, not below",
+        "<=": "at most, no more than, up to, not over, not above",
+        ">": "more than, over, above, greater than, larger than, bigger than, exceeding, exceed, older than,"
+        " longer than, higher than, after",
+        "<": "less than, under, below, fewer than, smaller than, lower than, younger than, shorter than, before",
+        "=": "is, equal to, equals, of, with, was, are, exactly",
+    }.items()
+)
+_NEGATIONS = frozenset("not non without no isn't aren't except never un".split())
+
+
+def columns(tokens: list[Token], table: Table) -> list[Entity]:
+    found = []
+    for column in table.columns:
+        words = names(column)
+        for n, token in enumerate(tokens):
+            if token.lower == column.lower():
+                found.append(Entity("column", column, frozenset([n])))
+        for places in runs(tokens, words) if words else ():
+            found.append(Entity("column", column, places))
+        if len(words) > 1 and not any(e.value == column for e in found):
+            for places in runs(tokens, words[:1]):  # `temperature` for temperature_c, where nothing fits better
+                if not any(places & e.places for e in found) and _single(words[0], table.columns):
+                    found.append(Entity("column", column, places, exact=False))
+            for places in runs(tokens, words[-1:]):
+                if not any(places & e.places for e in found) and _single(words[-1], table.columns):
+                    found.append(Entity("column", column, places, exact=False))
+    return found
+
+
+def _single(word: str, columns: list[str]) -> bool:
+    return sum(word in names(column) for column in columns) == 1
+
+
+def conditions(tokens: list[Token], table: Table) -> list[Entity]:
+    """Conditions on rows: a cell's value that is named, a yes-or-no column, a comparison with a number or date."""
+    found = []
+    for column, values in table.values.items():
+        lower = {value.lower() for value in values}
+        if lower <= {"yes", "no", "true", "false", "y", "n", "0", "1"} and len(lower) == 2:
+            found += list(_flags(tokens, column, values))
+        elif not all(re.fullmatch(r"[\d.,-]+", value) for value in values):
+            found += [e for value in values for e in _cell(tokens, column, value)]
+    for entity in columns(tokens, table):
+        found += _comparison(tokens, entity) or _equation(tokens, entity)
+    return found
+
+
+def _cell(tokens: list[Token], column: str, value: str) -> Iterator[Entity]:
+    words = [stem(word) for word in re.findall(r"\w+", value.lower())]
+    if not words:
+        return
+    for places in runs(tokens, words):
+        yield _condition(tokens, column, value, places)
+    if len(words) == 1 and len(value) == 3 and value.isalpha():  # Sun for Sunday, Jan for January
+        for n, token in enumerate(tokens):
+            if token.kind == "word" and len(token.lower) > 3 and token.lower.startswith(value.lower()):
+                full = _calendar(token.lower)
+                if full == value.lower():
+                    yield _condition(tokens, column, value, frozenset([n]))
+
+
+def _calendar(word: str) -> str:
+    """The three-letter form of a weekday or month."""
+    names = "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august"
+    days = f"{names} september october november december".split()
+    return word.rstrip("s")[:3] if any(word.rstrip("s") == day for day in days) else ""
+
+
+def _condition(tokens: list[Token], column: str, value: str, places: frozenset[int]) -> Entity:
+    """Column = value, or != where it is denied; the column's own name beside it belongs to it."""
+    at = min(places)
+    negated = at > 0 and tokens[at - 1].lower in _NEGATIONS
+    own = {
+        n for n in range(max(0, at - 4), min(len(tokens), max(places) + 5)) if stem(tokens[n].lower) in names(column)
+    }
+    quoted = f"'{value}'" if re.search(r"[^\w.-]", value) else value
+    return Entity(
+        "where", f"{column} {'!=' if negated else '='} {quoted}", places | own | ({at - 1} if negated else set())
+    )
+
+
+def _flags(tokens: list[Token], column: str, values: list[str]) -> Iterator[Entity]:
+    """`smokers` and `non-smokers` where a column smoker holds yes and no."""
+    yes = next(v for v in values if v.lower() in ("yes", "true", "y", "1"))
+    no = next(v for v in values if v != yes)
+    words = names(column)
+    for n, token in enumerate(tokens):
+        parts = [part for part in re.split(r"[-\s_]", token.lower) if part]
+        stems = [stem(part) for part in parts]
+        if stems[-len(words) :] != words and [stem(token.lower.removeprefix("un"))] != words:
+            continue
+        before = tokens[n - 1].lower if n else ""
+        denied = bool(set(parts[:-1]) & _NEGATIONS) or before in _NEGATIONS
+        denied = denied or (token.lower.startswith("un") and stem(token.lower) not in words)
+        said = _said(tokens, n + 1)
+        denied = denied != said[0] if said else denied
+        places = frozenset([n, *range(n + 1, said[1])] if said else [n]) | ({n - 1} if before in _NEGATIONS else set())
+        yield Entity("where", f"{column} = {no if denied else yes}", places)
+
+
+def _said(tokens: list[Token], n: int) -> tuple[bool, int] | None:
+    """Whether what follows a yes-or-no column denies it, `is no`, `= false`, `is not`, and where that ends."""
+    end = n
+    while end < len(tokens) and tokens[end].lower in ("is", "was", "are", "were", "=", "==", "equals", "set", "to"):
+        end += 1
+    word = tokens[end].lower if n < end < len(tokens) else ""
+    if word in ("no", "false", "not"):
+        return True, end + 1
+    return (False, end + 1) if word in ("yes", "true") else None
+
+
+def _comparison(tokens: list[Token], column: Entity) -> list[Entity]:
+    """`size over 4`, `quantity is at least 10`: the column, words of comparison, a number or a date."""
+    end = max(column.places)
+    for n in range(end + 1, min(end + 7, len(tokens))):
+        token = tokens[n]
+        day = parse_day(token.text) if token.kind == "date" else None
+        if token.number is None and day is None:
+            continue
+        between = " ".join(t.lower for t in tokens[end + 1 : n])
+        after = " ".join(t.lower for t in tokens[n + 1 : n + 3])
+        for sign, ways in _COMPARISONS:
+            if any(re.search(rf"(?:^|\s){re.escape(way)}(?:$|\s)", between) for way in ways) or after in ways:
+                value = day.isoformat() if day else token.text.replace(",", "")
+                places = column.places | set(range(end + 1, n + 1))
+                return [Entity("where", f"{column.value} {sign} {value}", frozenset(places))]
+        return []
+    return []
+
+
+def _equation(tokens: list[Token], column: Entity) -> list[Entity]:
+    """`in_service = yes`: the column, a sign, a value."""
+    n = max(column.places) + 1
+    if n + 1 < len(tokens) and tokens[n].text in ("=", "==") and tokens[n + 1].kind != "punct":
+        value = tokens[n + 1].text
+        quoted = f"'{value}'" if re.search(r"[^\w.-]", value) else value
+        return [Entity("where", f"{column.value} = {quoted}", column.places | {n, n + 1})]
+    return []
