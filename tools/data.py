@@ -110,7 +110,7 @@ def column_sum(path: Path, column: str, where: str = "") -> int | float:
     """Add up a column of a CSV table: its sum, its total.
 
     Asked as: sum of the column …; total of … in; add up the … in; sum up …; what do the … come to; how many …
-        altogether; how much … in all; how much …; the total … of all rows; the sum of …
+        altogether; how much … in all; how much …; how many …; the total … of all rows; the sum of …
 
     Effect: read
 
@@ -178,7 +178,7 @@ def column_min(path: Path, column: str, where: str = "") -> int | float | str:
 
     Args:
         path: the CSV file.
-        column: the column.
+        column: the column of numbers or dates; of text, the first or last in the alphabet.
         where: a condition such as `day = Sun`; all rows where none is given.
 
     >>> column_min(workspace.inside("catch.csv"), "kilos")
@@ -199,7 +199,7 @@ def column_max(path: Path, column: str, where: str = "") -> int | float | str:
 
     Args:
         path: the CSV file.
-        column: the column.
+        column: the column of numbers or dates; of text, the first or last in the alphabet.
         where: a condition such as `day = Sun`; all rows where none is given.
 
     >>> column_max(workspace.inside("catch.csv"), "kilos")

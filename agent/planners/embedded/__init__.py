@@ -20,7 +20,8 @@ from agent.planners.embedded.judge import Judge
 from agent.planners.embedded.network import MODELS
 from agent.planners.embedded.pick import Phrases
 from agent.planners.embedded.reading import Given
-from agent.planners.embedded.words import REQUESTS, Token, tokens
+from agent.planners.embedded.words import BEYOND, REQUESTS, Token, tokens
+from agent.router import stem
 from agent.task import Plan
 from tools.errors import ToolError
 from tools.registry import Registry
@@ -95,11 +96,19 @@ class EmbeddedPlanner:
 def _answer(found: Candidate | None, sure: float, words: list[Token]) -> tuple[Plan | None, float, list[str]]:
     if found is None:
         return None, 0.0, [token.text for token in words if token.weight]
+    sure = 0.0 if beyond(words, found) else sure
     return found.plan, sure, [words[n].text for n in sorted(found.open)]
+
+
+def beyond(words: list[Token], found: Candidate) -> bool:
+    """Whether a reading leaves out what no tool was found for: `count the words and post the number on our website`."""
+    return any(stem(words[n].lower) in BEYOND for n in found.open)
 
 
 def code_confidence(words: list[Token], found: Candidate) -> float:
     """The share of the words that matter which the calls explain; a step's unknown verb counts thrice."""
+    if beyond(words, found):
+        return 0.0
     explained = explained_by(words, found.calls, found.mentions)
     total = known = 0.0
     head = True

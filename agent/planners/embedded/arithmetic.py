@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from agent.planners.embedded.words import Token
 
-# A way to say a calculation, and what is calculated; A and B stand for anything that is a number.
+# A way to say a calculation, and what is calculated; A and B stand for anything that is a number, N and M for numbers
+# that are said, P for a percentage.
 _WAYS = """
     A plus B            | A + B
     A minus B           | A - B
@@ -38,11 +39,20 @@ _WAYS = """
     sum of A and B      | A + B
     difference between A and B | abs(A - B)
     difference of A and B      | abs(A - B)
-    A at B each         | A * B
-    A at B apiece       | A * B
-    A at B each cost    | A * B
-    cost A at B each    | A * B
-    cost of A at B each | A * B
+    N at M              | N * M
+    N at M each         | N * M
+    N at M apiece       | N * M
+    N for M each        | N * M
+    N each M            | N * M
+    N of M each         | N * M
+    share A among B     | A / B
+    share A between B   | A / B
+    split A among B     | A / B
+    split A between B   | A / B
+    shared among B      | A / B
+    shared between B    | A / B
+    divided among B     | A / B
+    split between B     | A / B
     double A            | 2 * A
     double              | 2 * A
     doubled             | 2 * A
@@ -59,6 +69,7 @@ _WAYS = """
     A squared           | A ** 2
     A cubed             | A ** 3
     square of A         | A ** 2
+    cube of A           | A ** 3
     A to the power of B | A ** B
     P off B             | B * (100 - P) / 100
     take P off B        | B * (100 - P) / 100
@@ -74,6 +85,14 @@ _WAYS = """
     goes up by P        | B * (100 + P) / 100
     B rises by P        | B * (100 + P) / 100
     goes down by P      | B * (100 - P) / 100
+    B goes down by P    | B * (100 - P) / 100
+    P more than B       | B * (100 + P) / 100
+    P less than B       | B * (100 - P) / 100
+    B reduced by P      | B * (100 - P) / 100
+    B increased by P    | B * (100 + P) / 100
+    reduced by P        | B * (100 - P) / 100
+    increased by P      | B * (100 + P) / 100
+    P discount on B     | B * (100 - P) / 100
     B falls by P        | B * (100 - P) / 100
     increase B by P     | B * (100 + P) / 100
     raise B by P        | B * (100 + P) / 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from agent.planners.embedded import arithmetic, fill, split
@@ -19,12 +20,14 @@ from agent.planners.embedded.reading import (
     COST_SIGNATURE,
     COST_STEP,
     COST_TURNED,
+    COST_WITHIN,
     DEPTH,
     POINTERS,
     Call,
     Given,
 )
 from agent.planners.embedded.words import Token
+from agent.router import stem
 from tools.registry import Registry, Tool
 from tools.units import COMMON_UNITS
 
@@ -37,10 +40,18 @@ class Composer(Mains):
     ) -> None:
         super().__init__(tokens, entities, tools, given)
         self.mentions = [mention for mention in [*mentions, *self._sinks()] if self._viable(mention.tool)]
+        for place in self._of_file_names():
+            self._weights[place] = 0.0
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._memo: dict[Any, list[Call]] = {}
         self._may: dict[tuple[str, str], bool] = {}
         self._depth, self._limit = 0, DEPTH
+
+    def _of_file_names(self) -> set[int]:
+        """Words that only repeat the name of a file: `how many bookings are in bookings.csv`."""
+        stems = {stem(Path(e.value).stem.lower()) for e in self.entities if e.kind == "path" and e.exists}
+        meant = frozenset[int]().union(*(m.places for m in self.mentions), *(e.places for e in self.entities))
+        return {n for n, token in enumerate(self.tokens) if stem(token.lower) in stems and n not in meant}
 
     def _sinks(self) -> Iterator[Mention]:
         """`into x.txt`, or `make x.txt`, where no x.txt is there yet, asks for writing whatever else is said."""
@@ -203,8 +214,9 @@ class Composer(Mains):
                 yield call
 
     def _operands(self, call: Call, operation: arithmetic.Operation) -> bool:
-        for name in dict.fromkeys(re.findall(r"\b[ABP]\b", operation.template)):
-            found = self._operand(operation.operands.get(name, ()), percent=name == "P")
+        for name in dict.fromkeys(re.findall(r"\b[ABMNP]\b", operation.template)):
+            rest = operation.operands.get(name, ())
+            found = self._said(rest, name == "P") if name in "MNP" else self._operand(rest)
             if found is None:
                 return False
             call.args[name], places, cost = found
@@ -212,16 +224,23 @@ class Composer(Mains):
             call.cost += cost
         return True
 
-    def _operand(self, rest: tuple[int, ...], percent: bool) -> tuple[Any, frozenset[int], float] | None:
+    def _said(self, rest: tuple[int, ...], percent: bool) -> tuple[Any, frozenset[int], float] | None:
+        """The only number among some tokens, with the noun that it counts: `23 people`."""
         numbers = self._among(rest, "number")
-        if percent:
-            return (numbers[0].value, numbers[0].places, 0.0) if numbers and numbers[0].percent else None
+        if len(numbers) != 1 or numbers[0].percent != percent:
+            return None
+        noun = max(numbers[0].places) + 1
+        counted = {noun} if noun in rest and self.tokens[noun].kind == "word" and not percent else set()
+        return numbers[0].value, numbers[0].places | counted, 0.0
+
+    def _operand(self, rest: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
+        numbers = self._among(rest, "number")
         nested = self.parse(rest, "number") if rest else None
         heavy = [p for p in rest if self.tokens[p].weight and self.tokens[p].lower not in POINTERS]
         if len(numbers) == 1 and not numbers[0].percent and set(heavy) <= numbers[0].places:
             return numbers[0].value, numbers[0].places, 0.0
         if nested:
-            return nested, nested.places, nested.cost
+            return nested, nested.places, nested.cost - (COST_WITHIN if nested.template else 0.0)
         if numbers and not numbers[0].percent:
             return numbers[0].value, numbers[0].places, 0.0
         pointers = frozenset(p for p in rest if self.tokens[p].lower in POINTERS)

@@ -26,6 +26,7 @@ class Entity:
     exists: bool = True
     percent: bool = False
     exact: bool = True  # named in full
+    measured: str = ""  # of a column: `numbers` or `dates` where all its cells are such
 
     @property
     def at(self) -> int:
@@ -40,6 +41,6 @@ def names(name: str) -> list[str]:
 def runs(tokens: list[Token], words: list[str]) -> Iterator[frozenset[int]]:
     """The places where the words stand one after the other."""
     stems = [stem(token.lower) for token in tokens]
-    for n in range(len(tokens) - len(words) + 1):
+    for n in range(len(tokens) - len(words) + 1 if words else 0):
         if stems[n : n + len(words)] == words:
             yield frozenset(range(n, n + len(words)))

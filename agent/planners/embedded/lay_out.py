@@ -68,7 +68,7 @@ class _Layout:
             value = self._value(call.args[found[0]])
             return f"({value})" if isinstance(value, str) else str(value)
 
-        return {"expression": re.sub(r"\b[ABP]\b", operand, call.template)}
+        return {"expression": re.sub(r"\b[ABMNP]\b", operand, call.template)}
 
 
 def _answer(calls: list[Call], ids: list[str], layout: _Layout, words: list[Token]) -> str:

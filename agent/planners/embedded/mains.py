@@ -276,9 +276,10 @@ class Mains(Sides):
             for param, entity in zip(main, entities, strict=False):
                 self._set(call, param, entity.value, entity.places)
             return True
-        if role == "date" and not entities and not self._back and len(days := self._elsewhere("date")) == 2:
-            for param, day in zip(main, days, strict=True):
-                self._set(call, param, day.value, self._earlier(day.places, left))
+        both = [] if entities or self._back or main[0].name == "percent" else self._elsewhere(role)
+        if role in ("date", "number") and len(both) == 2:
+            for param, entity in zip(main, both, strict=True):
+                self._set(call, param, entity.value, self._earlier(entity.places, left))
             return True
         if role == "date":
             return self._fill_dates(call, main, entities)
@@ -309,10 +310,10 @@ class Mains(Sides):
                 for param, path in zip(main, paths, strict=True):
                     self._set(call, param, Call(reader, {"path": path.value}), path.places, 0.05)
                 return True
-        both = self.parse(left, role)
-        if both and isinstance(both, Call) and (two := _two(both)):
+        fan = self.parse(left, role)
+        if fan and (two := _two(fan)):
             for param, value in zip(main, two, strict=True):
-                self._set(call, param, value, both.places, both.cost / 2)
+                self._set(call, param, value, fan.places, fan.cost / 2)
             return True
         sides = split.parts(self.tokens, left)
         calls = [c for side in sides if (c := self.parse(side, role))]

@@ -23,6 +23,7 @@ COST_IMPLIED = 0.3  # an earlier result that no word points to
 COST_BORROWED = 0.5  # something named elsewhere in the goal
 COST_GUESSED = 0.8  # a plain word taken for a text
 COST_TURNED = 0.4  # a call around one that stands on its wrong side
+COST_WITHIN = 0.3  # what a calculation within another costs less than one of its own
 COST_STEP = 0.15  # each step of its own
 DEPTH = 4  # calls within calls in one step
 BEAM = 4  # readings kept at each boundary
@@ -128,8 +129,7 @@ class Reading(ABC):
     def _free(self, left: list[int] | tuple[int, ...]) -> list[int]:
         """The places of words that matter and that name nothing else."""
         named = frozenset().union(*(e.places for e in self.entities if e.kind in ("path", "folder", "files", "where")))
-        plural_marks = [p for p in left if self.tokens[p].kind == "word" and p not in named and self.tokens[p].weight]
-        return [p for p in plural_marks if self.tokens[p].number is None or self.tokens[p].kind == "word"]
+        return [p for p in left if self.tokens[p].kind == "word" and p not in named and self._weights[p]]
 
     def _literal(
         self, left: list[int] | tuple[int, ...], mention: frozenset[int]

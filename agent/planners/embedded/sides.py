@@ -13,6 +13,12 @@ from tools.function import Param
 from tools.registry import Tool
 
 
+def _holds(param: Param, column: Entity) -> bool:
+    """Whether a column holds what a parameter says that it must: `the column of numbers or dates`."""
+    wanted = re.search(r"column of (numbers)( or dates)?", param.doc)
+    return wanted is None or column.measured == "numbers" or bool(wanted[2] and column.measured)
+
+
 class Sides(Reading):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
 
@@ -47,7 +53,8 @@ class Sides(Reading):
 
     def _side_column(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         taken = call.args.get("column" if param.name == "by" else "by")
-        named = [e for e in self._among(left, "column") if e.value != taken]
+        fit = [e for e in self._elsewhere("column") if _holds(param, e) and not self._aside(call, param, e)]
+        named = [e for e in fit if e.value != taken and e.places <= {*left}]
         grouping = [e for e in named if self._grouped(e)]
         named = (grouping if param.name == "by" else [e for e in named if e not in grouping]) or (
             named if param.required else []
@@ -67,8 +74,16 @@ class Sides(Reading):
         for entity in fill.near(free, spots)[:1]:
             self._set(call, param, entity.value, entity.places)
         if param.name not in call.args and param.required and param.name == "column":
-            for entity in self._elsewhere("column")[-1:]:
+            for entity in fit[-1:]:
                 self._borrow(call, param, entity.value, entity.places)
+
+    def _aside(self, call: Call, param: Param, entity: Entity) -> bool:
+        """Whether a column cannot be what `how many` alone asks the sum of: `how many tickets …` means that of a column
+        tickets; of a column ticket, and of what stands further on, it does not."""
+        if not param.required or not call.head or {self.tokens[p].canon for p in call.head} != {"count"}:
+            return False
+        spelled = self._text(sorted(entity.places)).lower().replace("_", " ") == entity.value.lower().replace("_", " ")
+        return not spelled or any(self._weights[p] for p in range(max(call.head) + 1, entity.at))
 
     def _unknown_column(self, left: list[int]) -> bool:
         """Whether a column is named, `the bonus column`, that the table does not have."""

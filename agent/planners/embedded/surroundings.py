@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tools import workspace
+from tools.dates import parse_day
 
 _MOST_ENTRIES = 5000  # of the workspace that are looked at to know its names
 _MOST_BYTES = 2**21  # of a table or JSON file that is read to know its names
+_SAMPLE = 200  # rows that tell what a column holds
+_NUMBER = re.compile(r"\s*[-+−]?\s?[$€£¥]?\s?\d[\d., ]*\s?[%$€£¥]?\s*")
 
 
 @dataclass
@@ -81,6 +85,14 @@ class Table:
     path: str
     columns: list[str]
     rows: list[list[str]]
+
+    def measured(self, column: str) -> str:
+        """`numbers` or `dates` where the first cells of a column are all such; else nothing."""
+        n = self.columns.index(column)
+        cells = [row[n] for row in self.rows[:_SAMPLE] if n < len(row) and row[n].strip()]
+        if cells and all(_NUMBER.fullmatch(cell) for cell in cells):
+            return "numbers"
+        return "dates" if cells and all(parse_day(cell.strip()) for cell in cells) else ""
 
     @cached_property
     def values(self) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agent.planners.embedded.entities import Entity, names, runs
 from agent.planners.embedded.surroundings import Table
-from agent.planners.embedded.words import Token
+from agent.planners.embedded.words import FUNCTION, Token
 from agent.router import stem
 from tools.dates import parse_day
 
@@ -26,26 +26,29 @@ _NEGATIONS = frozenset("not non without no isn't aren't except never un".split()
 
 
 def columns(tokens: list[Token], table: Table) -> list[Entity]:
-    found = []
-    for column in table.columns:
-        words = names(column)
-        for n, token in enumerate(tokens):
-            if token.lower == column.lower():
-                found.append(Entity("column", column, frozenset([n])))
-        for places in runs(tokens, words) if words else ():
-            found.append(Entity("column", column, places))
-        if len(words) > 1 and not any(e.value == column for e in found):
-            for places in runs(tokens, words[:1]):  # `temperature` for temperature_c, where nothing fits better
-                if not any(places & e.places for e in found) and _single(words[0], table.columns):
-                    found.append(Entity("column", column, places, exact=False))
-            for places in runs(tokens, words[-1:]):
-                if not any(places & e.places for e in found) and _single(words[-1], table.columns):
-                    found.append(Entity("column", column, places, exact=False))
+    """The columns that are named: in full, or by a word of theirs that no other column has and nothing else takes."""
+    found = [
+        Entity("column", column, places, measured=table.measured(column))
+        for column in table.columns
+        for places in dict.fromkeys([*_spelled(tokens, column), *runs(tokens, names(column))])
+    ]
+    taken = frozenset[int]().union(*(e.places for e in found))
+    for column in [column for column in table.columns if not any(e.value == column for e in found)]:
+        for word in dict.fromkeys(_ends(names(column))):
+            if word in FUNCTION or sum(word in names(other) for other in table.columns) > 1:
+                continue
+            for places in runs(tokens, [word]):  # `temperature` for temperature_c
+                if not places & taken:
+                    found.append(Entity("column", column, places, exact=False, measured=table.measured(column)))
     return found
 
 
-def _single(word: str, columns: list[str]) -> bool:
-    return sum(word in names(column) for column in columns) == 1
+def _ends(words: list[str]) -> list[str]:
+    return [words[0], words[-1]] if len(words) > 1 else []
+
+
+def _spelled(tokens: list[Token], column: str) -> Iterator[frozenset[int]]:
+    return (frozenset([n]) for n, token in enumerate(tokens) if token.lower == column.lower())
 
 
 def conditions(tokens: list[Token], table: Table) -> list[Entity]:

@@ -17,13 +17,21 @@ def _numbers(tokens: list[Token]) -> Iterator[Entity]:
     for n, token in enumerate(tokens):
         if token.number is not None and not _points(tokens, n):
             percent = n + 1 < len(tokens) and tokens[n + 1].canon == "percent"
-            value = token.number
-            if n and tokens[n - 1].text in "-−" and (n < 2 or tokens[n - 2].kind == "word") and token.kind == "number":
-                value = -value
-            places = frozenset([n, n + 1] if percent else [n])
+            below = _below_zero(tokens, n)
+            value = -token.number if below else token.number
+            places = frozenset([n, n + 1] if percent else [n]) | ({n - 1} if below == "minus" else set())
             yield Entity("decimals" if _decimals(tokens, n) else "number", value, places, percent=percent)
         elif token.ordinal is not None and token.canon != "first":
             yield Entity("number", token.ordinal, frozenset([n]))
+
+
+def _below_zero(tokens: list[Token], n: int) -> str:
+    """The word or sign that says that a number is negative: `-5` after a word, `minus 8 degrees`; else nothing."""
+    sign = tokens[n - 1].lower if n else ""
+    if sign in ("-", "−") and tokens[n].kind == "number" and (n < 2 or tokens[n - 2].kind == "word"):
+        return sign
+    measured = n + 1 < len(tokens) and tokens[n + 1].lower.startswith(("degree", "°", "celsius", "fahrenheit"))
+    return sign if sign == "minus" and measured else ""
 
 
 def _points(tokens: list[Token], n: int) -> bool:

@@ -58,6 +58,22 @@ STOP = FUNCTION | frozenset(
 # Words that ask for something to be told, by themselves no work.
 REQUESTS = frozenset("tell show give say list name print display what which how find get report state let".split())
 
+# Words for what takes judgement, hands or the world outside. Where one of them is left unexplained, the goal asks for
+# more than what was understood of it.
+_BEYOND = """
+    send post publish upload download install buy purchase hire invite phone ring remind reminder tweet
+    delete erase rename move copy zip unzip compress
+    translate translation summarise summarize summary paraphrase rewrite rephrase proofread correct fix mend repair
+    improve polish shorten draw paint sketch plot chart graph diagram picture photo illustrate sing play aloud loudly
+    forecast predict prediction recommend recommendation suggest suggestion advise advice explain why opinion favourite
+    favorite best worst better nicest funniest prettiest deserve weather internet online website web wikipedia
+    instagram facebook twitter whatsapp today's tomorrow's nowadays currently poem joke story song essay reply
+    welsh irish scottish latin french german spanish italian portuguese dutch swedish norwegian danish finnish polish
+    czech slovak russian ukrainian greek turkish hungarian romanian bulgarian croatian japanese chinese arabic hindi
+    korean hebrew
+"""
+BEYOND = frozenset(stem(word) for word in _BEYOND.split())
+
 _NUMBERS = {
     word: value
     for value, word in enumerate(
