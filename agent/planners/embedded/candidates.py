@@ -34,6 +34,8 @@ _NAMES = {
 _ORDER = ["path", "literal", "date", "numeral", "files", "folder", "glob", "query", "column", "where", "decimals",
           "number", "unit"]  # fmt: skip
 _QUANTIFIERS = frozenset("each every all any per of the in".split())
+# Words that a sentence begins with which tells rather than asks.
+_TELLING = frozenset("a an the this that there it i we he she they you my our his her their its in on at of".split())
 _LEADING = frozenset("and then also please".split())
 Picker = Callable[[list[str]], list[list[Tool]]]
 """For each step of a goal, as it is told, the tools that its words may ask for."""
@@ -187,6 +189,7 @@ def explained_by(words: list[Token], calls: list[Call], mentions: list[Mention])
     explained |= {n for n, token in enumerate(words) if token.canon in asked}
     used = {call.tool.name for call in calls}
     explained |= _in_names(words, explained)
+    explained |= _given(words, explained, asked_at=frozenset[int]().union(*(call.head for call in calls)))
     return explained.union(*(m.places for m in mentions if m.tool.name in used))
 
 
@@ -195,6 +198,23 @@ def _in_names(words: list[Token], explained: frozenset[int]) -> frozenset[int]:
     names = " ".join(words[n].lower for n in explained if re.search(r"\w[./]\w", words[n].text))
     parts = set(re.findall(r"[a-z]{3,}", names))
     return frozenset(n for n, token in enumerate(words) if token.kind == "word" and token.lower in parts)
+
+
+def _given(words: list[Token], explained: frozenset[int], asked_at: frozenset[int]) -> frozenset[int]:
+    """The places of sentences that ask for nothing and only say what is given, where all that they name is used:
+    `The buds broke on 3 April 2025. How many weeks …`."""
+    found: set[int] = set()
+    start = 0
+    for n, word in enumerate(words):
+        if word.text not in split.SENTENCE_ENDS and n + 1 < len(words):
+            continue
+        here = range(start, n + 1)
+        named = {p for p in here if words[p].kind in ("number", "date", "path", "quoted")}
+        tells = word.text in ".;" and words[start].lower in _TELLING
+        if tells and named and named <= explained and not asked_at & {*here}:
+            found |= {*here}
+        start = n + 1
+    return frozenset(found)
 
 
 def _name(entity: Entity) -> str:

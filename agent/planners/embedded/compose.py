@@ -28,6 +28,7 @@ from agent.planners.embedded.reading import (
 )
 from agent.planners.embedded.words import Token
 from agent.router import stem
+from tools.function import Param
 from tools.registry import Registry, Tool
 from tools.units import COMMON_UNITS
 
@@ -187,12 +188,18 @@ class Composer(Mains):
             cost += COST_TURNED  # it is asked for a thing, not for a number
         call = Call(mention.tool, places=mention.places, cost=cost, head=mention.places, postfix=mention.postfix)
         left = [p for p in rest if p not in mention.places]
-        main = fill.main_params(mention.tool)
+        self._fill_by_name(call, left)
+        main = [param for param in fill.main_params(mention.tool) if param.name not in call.args]
+        lacking = []
         for param in mention.tool.params:
-            if param not in main and not self._fill_side(call, param, left, rest, mention):
-                return None
+            if param in main or param.name in call.args:
+                continue
+            if not self._fill_side(call, param, left, rest, mention):
+                lacking.append(param)
         left = [p for p in left if p not in call.places]
-        if not self._fill_main(call, main, tuple(left), mention):
+        if any(fill.role(p, mention.tool) != "unit" for p in lacking):
+            return None
+        if not self._fill_main(call, main, tuple(left), mention) or not self._measured_in(call, main, lacking):
             return None
         call.unit = call.unit or _unit_of(call)
         for other in self.mentions:  # other words that ask for the same
@@ -200,6 +207,15 @@ class Composer(Mains):
             if same and mention.places and not self._apart(min(mention.places), min(other.places)):
                 call.places |= other.places
         return call
+
+    def _measured_in(self, call: Call, main: list[Param], lacking: list[Param]) -> bool:
+        """Give a unit that is not named as that in which what is worked on is measured: of height_m, metres."""
+        for param in lacking:
+            value = call.args.get(main[0].name) if main else None
+            if not isinstance(value, Call) or not value.unit:
+                return False
+            call.args[param.name] = value.unit
+        return True
 
     def _calculations(self, rest: tuple[int, ...]) -> Iterator[Call]:
         tool = self.tools.get("calculate")
@@ -263,5 +279,9 @@ def _told_by_signature(tool: Tool) -> bool:
 
 
 def _unit_of(call: Call) -> str:
-    """What a result is measured in, where the tool's name says so: days_between gives days."""
+    """What a result is measured in, where a name says so: days_between gives days, a column height_m metres."""
+    for name in (call.args.get("column"), call.args.get("query")):
+        parts = re.split(r"[._]|\[\]", name) if isinstance(name, str) else []
+        if parts[1:] and parts[-1].lower() in COMMON_UNITS or "".join(parts).lower() in ("km", "kg"):
+            return parts[-1]
     return next((part for part in call.tool.name.split("_") if part in COMMON_UNITS and len(part) > 2), "")

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from agent.planners.embedded.entities import Entity
-from agent.planners.embedded.words import Token, canons
+from agent.planners.embedded.words import FUNCTION, Token, canons
 from agent.router import stem
 from tools.function import Param
 from tools.registry import Tool
@@ -32,6 +32,16 @@ def roles(tool: Tool) -> dict[str, Role]:
 def role(param: Param, tool: Tool) -> Role:
     """What a parameter is to be filled with."""
     return roles(tool)[param.name]
+
+
+@cache
+def _described(doc: str) -> frozenset[str]:
+    return frozenset(word for word in canons(doc) if word not in FUNCTION and len(word) > 2)
+
+
+def described(param: Param) -> frozenset[str]:
+    """The canonical words that a parameter is described by."""
+    return _described(param.doc)
 
 
 def _role(param: Param, tool: Tool) -> Role:

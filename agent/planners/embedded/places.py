@@ -13,6 +13,7 @@ from agent.planners.embedded.words import Token
 _ENDINGS = {"markdown": "md", "python": "py", "text": "txt", "javascript": "js", "typescript": "ts", "word": "docx"}
 _FORMATS = frozenset("csv json txt md py log yaml yml toml html xml ini cfg sh js ts sql tsv rst tex".split())
 _QUANTIFIERS = frozenset("each every all both any per".split())
+_SEEKING = frozenset("find list scan through check".split())  # what follows may be a folder: `search scripts for TODO`
 _PREPOSITIONS = frozenset("in inside under within of from through at into".split())
 
 
@@ -33,9 +34,10 @@ def folders(tokens: list[Token], surroundings: Surroundings) -> Iterator[Entity]
             continue
         after = tokens[n + 1].canon if n + 1 < len(tokens) else ""
         before = tokens[n - 1].lower if n else ""
+        seek = n > 0 and tokens[n - 1].canon in _SEEKING
         if before == "the" and n > 1 and tokens[n - 2].lower in _PREPOSITIONS:
             before = "in"
-        if after != "folder" and before not in _PREPOSITIONS:
+        if after != "folder" and before not in _PREPOSITIONS and not seek:
             continue
         name = surroundings.folder(token.text)
         if name:

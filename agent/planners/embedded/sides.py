@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ from agent.planners.embedded import fill
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import COST_BACK, COST_BORROWED, COST_GUESSED, SINKS, Call, Reading
+from agent.planners.embedded.words import canons
 from tools.function import Param
 from tools.registry import Tool
 
@@ -21,6 +23,47 @@ def _holds(param: Param, column: Entity) -> bool:
 
 class Sides(Reading):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
+
+    def _fill_by_name(self, call: Call, left: list[int]) -> None:
+        """Fill the parameters of a person's own tool whose names stand beside a value: `seat 14 in row F`, `18 seats`."""
+        params = [p for p in call.tool.params if call.tool.source != "built-in" and p.required]
+        if len(params) < 2:
+            return
+        numbers = [p for p in params if fill.role(p, call.tool) == "number"]
+        named = [e for e in self._among(left, "number") if not e.percent]
+        ways = itertools.permutations(named, len(numbers)) if len(named) < 6 else ()
+        best = max(ways, key=lambda way: sum(self._beside_name(p, e) for p, e in zip(numbers, way)), default=())
+        if sum(self._beside_name(p, e) for p, e in zip(numbers, best)):
+            for param, entity in zip(numbers, best, strict=False):
+                self._set(call, param, entity.value, entity.places | self._naming_words(param, entity.places))
+        for param in params:
+            if fill.role(param, call.tool) in ("content", "literal"):
+                self._fill_named_text(call, param, left)
+
+    def _beside_name(self, param: Param, entity: Entity) -> int:
+        """How much speaks for a value as that of a parameter: a word of its name beside it, or one of its description."""
+        words = {self.tokens[p].canon for p in self._around(entity.places)}
+        return 3 * len(words & set(canons(param.name.replace("_", " ")))) + len(words & fill.described(param))
+
+    def _around(self, places: frozenset[int]) -> list[int]:
+        """The words that matter on both sides of some places: the next one, and the last one before."""
+        before = [p for p in range(max(0, min(places) - 3), min(places)) if self.tokens[p].weight]
+        after = [p for p in range(max(places) + 1, min(max(places) + 2, len(self.tokens))) if self.tokens[p].weight]
+        return before[-1:] + after
+
+    def _naming_words(self, param: Param, places: frozenset[int]) -> frozenset[int]:
+        words = set(canons(param.name.replace("_", " "))) | fill.described(param)
+        return frozenset(p for p in self._around(places) if self.tokens[p].canon in words)
+
+    def _fill_named_text(self, call: Call, param: Param, left: list[int]) -> None:
+        """A word that follows a parameter's name at once, or a quotation."""
+        words = canons(param.name.replace("_", " "))
+        for p in left:
+            n = p + 1
+            free = n in left and self.tokens[n].kind in ("word", "quoted") and n not in call.places
+            if self.tokens[p].canon in words and free and (self.tokens[n].weight or len(self.tokens[n].text) == 1):
+                self._set(call, param, self.tokens[n].text, frozenset([p, n]))
+                return
 
     def _fill_side(self, call: Call, param: Param, left: list[int], rest: tuple[int, ...], mention: Mention) -> bool:
         """Fill a parameter from what is named; False where it is needed and nothing fits."""
