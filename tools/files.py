@@ -85,8 +85,9 @@ def find_files(name: str, folder: Path = Path(".")) -> list[str]:
 def search_text(pattern: str, path: Path = Path("."), files: str = "*") -> list[str]:
     """Search for a text in a file, or in all files of a folder, and give each line that holds it, as file:line: text.
 
-    Asked as: search for …; grep …; find every … under; find the lines with … in; which lines contain …; which files
-        mention …; where does … occur; where do we have …; where is … mentioned; the matching lines of …
+    Asked as: search for …; grep …; find every … under; find the lines with … in; which lines … contain; lines … that
+        contain; which files mention …; where does … occur; where do we have …; where is … mentioned; the matching
+        lines of …
 
     Effect: read
 

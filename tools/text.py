@@ -97,7 +97,8 @@ def count_occurrences(text: str, of: str) -> int:
     """Count how often a word or phrase occurs in a text.
 
     Asked as: how often does … occur in; how many times does … appear in; number of times … is mentioned; count the
-        occurrences of …; count the … marks in; count every … in; count the …s; number of …s in the text
+        occurrences of …; count the … marks in; count every … in; count the … lines in; number of … lines in; how
+        often is … used in; how many times is … used in; count the …s; number of …s in the text
 
     Args:
         text: the text to look in.

@@ -10,6 +10,7 @@ rather than guess. Beside a large planner the models judge every reading, and on
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,7 +103,14 @@ def _answer(found: Candidate | None, sure: float, words: list[Token]) -> tuple[P
 
 def beyond(words: list[Token], found: Candidate) -> bool:
     """Whether a reading leaves out what no tool was found for: `count the words and post the number on our website`."""
-    return any(stem(words[n].lower) in BEYOND for n in found.open)
+    return _mails(words) or any(stem(words[n].lower) in BEYOND for n in found.open)
+
+
+def _mails(words: list[Token]) -> bool:
+    """Whether something is to be sent by e-mail: `e-mail minutes.txt to Inez`, and not `e-mail addresses in …`."""
+    first = next((n for n, word in enumerate(words) if word.lower not in _LEADING), 0)
+    after = words[first + 1].lower if first + 1 < len(words) else "in"
+    return words[first].lower in ("email", "e-mail", "mail") and not re.match("address|in$|of$", after)
 
 
 def code_confidence(words: list[Token], found: Candidate) -> float:

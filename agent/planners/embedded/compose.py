@@ -26,7 +26,7 @@ from agent.planners.embedded.reading import (
     Call,
     Given,
 )
-from agent.planners.embedded.words import Token
+from agent.planners.embedded.words import REQUESTS, Token
 from agent.router import stem
 from tools.function import Param
 from tools.registry import Registry, Tool
@@ -40,8 +40,11 @@ class Composer(Mains):
         self, tokens: list[Token], mentions: list[Mention], entities: list[Entity], tools: Registry, given: list[Given]
     ) -> None:
         super().__init__(tokens, entities, tools, given)
-        self.mentions = [mention for mention in [*mentions, *self._sinks()] if self._viable(mention.tool)]
-        for place in self._of_file_names():
+        found = [*mentions, *self._sinks(), *self._marks()]
+        self.mentions = [mention for mention in found if self._viable(mention.tool)]
+        self._repeats = self._of_file_names()
+        columns = frozenset[int]().union(*(e.places for e in entities if e.kind == "column"))
+        for place in self._repeats - columns:
             self._weights[place] = 0.0
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._memo: dict[Any, list[Call]] = {}
@@ -51,7 +54,8 @@ class Composer(Mains):
     def _of_file_names(self) -> set[int]:
         """Words that only repeat the name of a file: `how many bookings are in bookings.csv`."""
         stems = {stem(Path(e.value).stem.lower()) for e in self.entities if e.kind == "path" and e.exists}
-        meant = frozenset[int]().union(*(m.places for m in self.mentions), *(e.places for e in self.entities))
+        named = [e.places for e in self.entities if e.kind != "column"]
+        meant = frozenset[int]().union(*(m.places for m in self.mentions), *named)
         return {n for n, token in enumerate(self.tokens) if stem(token.lower) in stems and n not in meant}
 
     def _sinks(self) -> Iterator[Mention]:
@@ -65,6 +69,14 @@ class Composer(Mains):
                         yield Mention(tool, frozenset([entity.at - 1]), 1.0, postfix=True)
                     elif entity.at and self.tokens[entity.at - 1].lower in ("make", "create", "produce", "build"):
                         yield Mention(tool, frozenset([entity.at - 1]), 1.0)
+
+    def _marks(self) -> Iterator[Mention]:
+        """`show all TODOs in src`: a word in capitals that is asked for is looked for."""
+        search = self.tools.get("search_text")
+        for n, token in enumerate(self.tokens):
+            if search and re.fullmatch("[A-Z]{3,}s", token.text):
+                asked = [p for p in range(max(0, n - 3), n) if self.tokens[p].lower in REQUESTS]
+                yield from [Mention(search, frozenset(asked[-1:]), 1.0)] if asked else []
 
     def _viable(self, tool: Tool) -> bool:
         """Whether the goal names what the tool cannot do without: a column, a unit, a file of its kind."""
@@ -178,7 +190,7 @@ class Composer(Mains):
         named = [e.kind for e in self.entities if e.places <= here]
         if not wanted:  # a listing of files
             return "files" in named
-        telling = {"query", "column", "numeral"} | ({"date", "number"} if "date" in wanted else set())
+        telling = {"query", "column", "numeral", "where"} | ({"date", "number"} if "date" in wanted else set())
         return telling & set(wanted) <= set(named) and ("unit" not in wanted or "unit" in named)
 
     def _build(self, mention: Mention, rest: tuple[int, ...]) -> Call | None:
@@ -275,7 +287,7 @@ def _told_by_signature(tool: Tool) -> bool:
     grouping = any(p.name == "by" for p in tool.params) and any(p.name == "measure" for p in tool.params)
     shifting = "date" in roles and "number" in roles
     listing = not roles and {"folder", "glob"} == set(fill.roles(tool).values())
-    return bool({"unit", "query", "numeral"} & set(roles)) or grouping or shifting or listing
+    return bool({"unit", "query", "numeral", "where"} & set(roles)) or grouping or shifting or listing
 
 
 def _unit_of(call: Call) -> str:

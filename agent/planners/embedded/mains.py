@@ -14,6 +14,7 @@ from agent.planners.embedded.reading import (
     COST_APART,
     COST_BACK,
     COST_BORROWED,
+    COST_CALL,
     COST_GUESSED,
     COST_IMPLIED,
     COST_TURNED,
@@ -132,6 +133,10 @@ class Mains(Sides):
         if quoted and call.tool.effect != "write":
             values = [e.value for e in quoted]
             return values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in quoted)), 0.0
+        numbers = self._among(left, "number")
+        if len(numbers) == 1 and call.tool.source != "built-in" and not self._paths(call.tool, left):
+            (place,) = list(numbers[0].places)[:1]  # digits that are no amount: a barcode, the number of a chip
+            return self.tokens[place].text, numbers[0].places, COST_BACK
         return self._read(self._paths(call.tool, left), left)
 
     def _read(self, paths: list[Entity], left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
@@ -218,8 +223,14 @@ class Mains(Sides):
 
     def _named_numbers(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         numbers = self._among(left, "number")
-        values = [e.value for e in numbers]
-        return (values, frozenset().union(*(e.places for e in numbers)), 0.0) if len(values) > 1 else None
+        if len(numbers) > 1:
+            return [e.value for e in numbers], frozenset().union(*(e.places for e in numbers)), 0.0
+        reader, extract = self.tools.get("read_file"), self.tools.get("extract_numbers")
+        texts = [e for e in self._paths(call.tool, left) if not e.value.lower().endswith((".csv", ".tsv", ".json"))]
+        if not texts or numbers or not reader or not extract:
+            return None
+        read = Call(reader, {"path": texts[0].value})
+        return Call(extract, {"text": read}, places=texts[0].places), texts[0].places, 2 * COST_CALL
 
     def _named_list(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
@@ -315,6 +326,8 @@ class Mains(Sides):
             for param, value in zip(main, two, strict=True):
                 self._set(call, param, value, fan.places, fan.cost / 2)
             return True
+        if main[1].name == "whole":
+            return self._fill_share(call, main, fan, left)
         sides = split.parts(self.tokens, left)
         calls = [c for side in sides if (c := self.parse(side, role))]
         if len(calls) == 2:
@@ -352,6 +365,17 @@ class Mains(Sides):
     @staticmethod
     def _is_file(call: Call) -> bool:
         return call.tool.name in ("choose_file", "list_files", "find_files")
+
+    def _fill_share(self, call: Call, main: list[Param], counted: Call | None, left: tuple[int, ...]) -> bool:
+        """Of all rows of a table, those that meet a condition."""
+        rows = self.tools.get("count_rows")
+        if counted is None and rows:
+            counted = self._build(Mention(rows, frozenset(), 0.0), left)
+        if counted is None or not isinstance(counted.args.get("where"), str):
+            return False
+        self._set(call, main[0], counted, counted.places, counted.cost)
+        call.args[main[1].name] = Call(counted.tool, {n: v for n, v in counted.args.items() if n != "where"})
+        return True
 
 
 def _two(call: Call) -> list[Call] | None:

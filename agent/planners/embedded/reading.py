@@ -11,7 +11,8 @@ from typing import Any
 from agent.planners.embedded import fill
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.pick import Mention
-from agent.planners.embedded.words import Token
+from agent.planners.embedded.words import BEYOND, Token
+from agent.router import stem
 from tools.function import Param
 from tools.registry import Registry, Tool
 from tools.schema import Schema
@@ -88,11 +89,16 @@ class Reading(ABC):
         self.tokens, self.entities, self.tools, self.given = tokens, entities, tools, given
         self.mentions: list[Mention] = []
         self._weights = [token.weight for token in tokens]
+        self._repeats: set[int] = set()  # the places of words that only repeat the name of a file
         self._back: tuple[Node, ...] = ()
 
     @abstractmethod
     def parse(self, rest: tuple[int, ...], want: str = "") -> Call | None:
         """The best reading of some tokens as one call whose result can play the role `want`."""
+
+    @abstractmethod
+    def _build(self, mention: Mention, rest: tuple[int, ...]) -> Call | None:
+        """The call that a mention asks for, its arguments filled from the other tokens; None where one is missing."""
 
     def _among(self, left: Sequence[int], *kinds: str) -> list[Entity]:
         here = set(left)
@@ -126,19 +132,18 @@ class Reading(ABC):
         roles = {fill.role(p, tool) for p in tool.params}
         return (".csv", ".tsv") if roles & {"column", "where"} else (".json",) if "query" in roles else ()
 
-    def _free(self, left: list[int] | tuple[int, ...]) -> list[int]:
+    def _free(self, left: Sequence[int]) -> list[int]:
         """The places of words that matter and that name nothing else."""
         named = frozenset().union(*(e.places for e in self.entities if e.kind in ("path", "folder", "files", "where")))
-        return [p for p in left if self.tokens[p].kind == "word" and p not in named and self._weights[p]]
+        words = (p for p in left if self.tokens[p].kind == "word" and self._weights[p])
+        return [p for p in words if p not in named and p not in self._repeats]
 
-    def _literal(
-        self, left: list[int] | tuple[int, ...], mention: frozenset[int]
-    ) -> tuple[Any, frozenset[int], float] | None:
+    def _literal(self, left: Sequence[int], mention: frozenset[int]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
         if quoted:
             return quoted[0].value, quoted[0].places, 0.0
-        free = self._free(left)
-        loud = [p for p in free if re.fullmatch("[A-Z]{2,}s?", self.tokens[p].text)]
+        loud = [p for p in self._free(left) if re.fullmatch("[A-Z]{2,}s?", self.tokens[p].text)]
+        free = [p for p in self._free(left) if p in loud or stem(self.tokens[p].lower) not in BEYOND]
         marked = [p for p in loud if not self.tokens[p].text.isdigit()] or [
             p + 1
             for p in left

@@ -25,23 +25,29 @@ class Sides(Reading):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
 
     def _fill_by_name(self, call: Call, left: list[int]) -> None:
-        """Fill the parameters of a person's own tool whose names stand beside a value: `seat 14 in row F`, `18 seats`."""
+        """Fill the parameters of a person's own tool that are named beside a value: `seat 14 in row F`, `18 seats`."""
         params = [p for p in call.tool.params if call.tool.source != "built-in" and p.required]
+        said = {word for p in params for word in canons(p.name.replace("_", " "))}
+        call.places |= {p for p in left if self.tokens[p].canon in said and self.tokens[p].kind == "word"}
         if len(params) < 2:
             return
         numbers = [p for p in params if fill.role(p, call.tool) == "number"]
         named = [e for e in self._among(left, "number") if not e.percent]
         ways = itertools.permutations(named, len(numbers)) if len(named) < 6 else ()
-        best = max(ways, key=lambda way: sum(self._beside_name(p, e) for p, e in zip(numbers, way)), default=())
-        if sum(self._beside_name(p, e) for p, e in zip(numbers, best)):
-            for param, entity in zip(numbers, best, strict=False):
+
+        def worth(way: tuple[Entity, ...]) -> int:
+            return sum(self._beside_name(p, e) for p, e in zip(numbers, way, strict=True))
+
+        best = max(ways, key=worth, default=())
+        if best and worth(best):
+            for param, entity in zip(numbers, best, strict=True):
                 self._set(call, param, entity.value, entity.places | self._naming_words(param, entity.places))
         for param in params:
             if fill.role(param, call.tool) in ("content", "literal"):
                 self._fill_named_text(call, param, left)
 
     def _beside_name(self, param: Param, entity: Entity) -> int:
-        """How much speaks for a value as that of a parameter: a word of its name beside it, or one of its description."""
+        """How much speaks for a value as that of a parameter: a word of its name or description beside it."""
         words = {self.tokens[p].canon for p in self._around(entity.places)}
         return 3 * len(words & set(canons(param.name.replace("_", " ")))) + len(words & fill.described(param))
 
@@ -243,6 +249,9 @@ class Sides(Reading):
             if param.name == "amount" and back & {self.tokens[p].lower for p in [*left, *mention.places]}:
                 value = -value
             self._set(call, param, value, entity.places)
+        if not close and param.required and not self._back and len(far := self._elsewhere("number")) == 1:
+            self._borrow(call, param, far[0].value, far[0].places)
+            self._set(call, param, far[0].value, self._earlier(far[0].places, left))
         if not close and param.name in ("top", "count") and self._asks_for_one([*left, *mention.places]):
             call.args[param.name] = 1
 
@@ -261,6 +270,8 @@ class Sides(Reading):
     def _side_literal(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         """A word or phrase to look for: quoted, in capitals, or a plain word nobody else explains."""
         found = self._literal(left, mention.places) if param.required else None
+        if found and found[2] and len(mention.places) > 1 and "line" in {self.tokens[p].canon for p in mention.places}:
+            found = found if min(mention.places) < min(found[1]) < max(mention.places) else None
         if found:
             self._set(call, param, *found)
             if found[2] and (min(found[1]) < min(mention.places) or not self._beside(found[1], mention.places)):

@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     + r""")(?![\w/-]))
       | (?P<path>(?:\./)?(?:[\w-][\w.-]*/)+(?:[\w*?-][\w.*?-]*[\w*])?|\*\*?/[\w*?./-]+|[\w*?-]*\*[\w*?.-]*\.\w+|\*\.\w+
           |[\w-]+(?:\.[\w-]+)*\.(?=[A-Za-z])\w{1,24}(?![\w/])|(?<![\w.])\.[A-Za-z]\w{1,4}(?=\s))
+      | (?P<time>(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
       | (?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w-]*[A-Za-z]))
       | (?P<word>°?[^\W_]+(?:['’_-][^\W_]+)*)
       | (?P<punct>\S)""",
@@ -44,8 +45,10 @@ FUNCTION = frozenset(
     calls called named 's file""".split()
 )
 # Words that need no explanation: the above, and those that only ask, thank or lead over.
-STOP = FUNCTION | frozenset(
-    """please shall let just get got give gives gave show tell say find list name print display see know want
+STOP = (
+    FUNCTION
+    | frozenset(
+        """please shall let just get got give gives gave show tell say find list name print display see know want
     need like files text up both here going go look answer result thank thanks kindly ll d s t re ve now next
     after afterwards finally first-off hi hello hey ok okay many much one's being but not using use via among
     within inside under contain contains contained appear appears mentioned found written looking e.g report
@@ -53,7 +56,9 @@ STOP = FUNCTION | frozenset(
     compare judge assess decide through over across along verdict verdicts opinion matches match hits make plus
     against according whether require requires needs classify rate grade view versus pick select check detect
     identify establish provide return output fetch obtain retrieve inspect examine turn come comes following
-    given thing things way sort kind number stuff bit well right there's that's i'd i'll i've let's""".split()
+    value values given thing things way kind number stuff bit well right there's that's i'd i'll i've let's""".split()
+    )
+    | {"sort of"}
 )
 # Words that ask for something to be told, by themselves no work.
 REQUESTS = frozenset("tell show give say list name print display what which how find get report state let".split())
@@ -128,7 +133,7 @@ def tokens(text: str) -> list[Token]:
     """The tokens of a text, those of several words that mean one thing together as one."""
     single = []
     for found in _TOKEN.finditer(text):
-        kind: Kind = found.lastgroup  # type: ignore[assignment]
+        kind: Kind = "word" if found.lastgroup == "time" else found.lastgroup  # type: ignore[assignment]
         shown = found[0][1:-1] if kind == "quoted" else found[0]
         canon = (
             _canonical_word(shown) if kind == "word" or shown == "%" else "date" if kind == "date" else shown.lower()
