@@ -73,8 +73,9 @@ def weekday(day: date) -> str:
 def add_to_date(day: date, amount: int, unit: Literal["days", "weeks", "months", "years"] = "days") -> str:
     """Add days, weeks, months or years to a date, or subtract them, and give the date that comes out.
 
-    Asked as: what date is … days after; … days after; … weeks before; … months from; add … to the date; subtract …
-        from the date; the date … years later; … days before; … days ago; … weeks from now
+    Asked as: what date is … days after; what date is that; which date is that; … days after; … weeks before; … months
+        from; add … to the date; subtract … from the date; the date … years later; … days before; … days ago; … weeks
+        from now
 
     Args:
         day: the date to begin with.

@@ -146,8 +146,8 @@ def read_file(path: Path) -> str:
 def write_file(path: Path, text: str) -> str:
     """Write a text to a file: save, store or put a result into it.
 
-    Asked as: write … to; save … as; save the result in …; store … in; put … into the file; make a file … with; create
-        a file …; export … to
+    Asked as: write … to; save … as; save the result in …; store … in; put … into the file; copy … into; copy … to;
+        make a file … with; create a file …; export … to
 
     Effect: write
 
@@ -211,8 +211,8 @@ def file_size(path: Path) -> int:
 def checksum(path: Path, algorithm: Literal["sha256", "sha1", "md5", "sha512", "blake2b"] = "sha256") -> str:
     """Compute the checksum, the hash or digest, of a file.
 
-    Asked as: sha256 of …; md5 of …; checksum of …; hash of …; compute the sha1 sum of …; digest of …; fingerprint of
-        the file …
+    Asked as: sha256 of …; md5 of …; sha1 of …; sha512 of …; checksum of …; hash of …; compute the sha1 sum of …;
+        digest of …; fingerprint of the file …
 
     Effect: read
 

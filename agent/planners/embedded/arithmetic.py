@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.planners.embedded.words import Token
 
 # A way to say a calculation, and what is calculated; A and B stand for anything that is a number, N and M for numbers
-# that are said, P for a percentage.
+# that are said (NM for two of them, one after the other), P for a percentage.
 _WAYS = """
     A plus B            | A + B
     A minus B           | A - B
@@ -40,11 +40,9 @@ _WAYS = """
     difference between A and B | abs(A - B)
     difference of A and B      | abs(A - B)
     N at M              | N * M
-    N at M each         | N * M
-    N at M apiece       | N * M
-    N for M each        | N * M
     N each M            | N * M
-    N of M each         | N * M
+    NM each             | N * M
+    NM apiece           | N * M
     share A among B     | A / B
     share A between B   | A / B
     split A among B     | A / B

@@ -21,7 +21,8 @@ from agent.planners.embedded.lay_out import lay_out
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import Call, Given
 from agent.planners.embedded.surroundings import Surroundings
-from agent.planners.embedded.words import FUNCTION, Token
+from agent.planners.embedded.words import BEYOND, FUNCTION, Token
+from agent.router import stem
 from agent.task import Plan, PlannedTask
 from tools.registry import Registry, Tool
 
@@ -165,7 +166,7 @@ class Subject:
         """The words of a step that may ask for a tool: those that are left open, and all that name nothing."""
         plain = [n for n in range(*span) if n not in self.marks and self.words[n].kind != "punct"]
         heavy = [n for n in plain if self.words[n].weight] or [n for n in plain if self.words[n].lower not in FUNCTION]
-        heavy = heavy or plain
+        heavy = [n for n in heavy or plain if stem(self.words[n].lower) not in BEYOND]
         ways = [frozenset(heavy) & open, frozenset(heavy)]
         return [places for places in dict.fromkeys(ways) if places]
 

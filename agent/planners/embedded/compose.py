@@ -23,14 +23,18 @@ from agent.planners.embedded.reading import (
     COST_WITHIN,
     DEPTH,
     POINTERS,
+    QUOTING,
     Call,
     Given,
 )
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.router import stem
+from tools import workspace
 from tools.function import Param
 from tools.registry import Registry, Tool
 from tools.units import COMMON_UNITS
+
+_ASKING = REQUESTS | {"where"}
 
 
 class Composer(Mains):
@@ -56,7 +60,8 @@ class Composer(Mains):
         stems = {stem(Path(e.value).stem.lower()) for e in self.entities if e.kind == "path" and e.exists}
         named = [e.places for e in self.entities if e.kind != "column"]
         meant = frozenset[int]().union(*(m.places for m in self.mentions), *named)
-        return {n for n, token in enumerate(self.tokens) if stem(token.lower) in stems and n not in meant}
+        quoted = {n + 1 for n, token in enumerate(self.tokens) if token.lower in QUOTING}
+        return {n for n, t in enumerate(self.tokens) if stem(t.lower) in stems and n not in meant | quoted}
 
     def _sinks(self) -> Iterator[Mention]:
         """`into x.txt`, or `make x.txt`, where no x.txt is there yet, asks for writing whatever else is said."""
@@ -73,9 +78,11 @@ class Composer(Mains):
     def _marks(self) -> Iterator[Mention]:
         """`show all TODOs in src`: a word in capitals that is asked for is looked for."""
         search = self.tools.get("search_text")
+        places = any(e.kind in ("folder", "files", "path") for e in self.entities)
+        named = frozenset[int]().union(*(e.places for e in self.entities))
         for n, token in enumerate(self.tokens):
-            if search and re.fullmatch("[A-Z]{3,}s", token.text):
-                asked = [p for p in range(max(0, n - 3), n) if self.tokens[p].lower in REQUESTS]
+            if search and places and re.fullmatch("[A-Z]{4,}s?", token.text) and n not in named:
+                asked = [p for p in range(max(0, n - 9), n) if self.tokens[p].lower in _ASKING]
                 yield from [Mention(search, frozenset(asked[-1:]), 1.0)] if asked else []
 
     def _viable(self, tool: Tool) -> bool:
@@ -84,7 +91,9 @@ class Composer(Mains):
         wanted = {fill.role(p, tool) for p in tool.params if p.required}
         endings = self._endings(tool)
         patterns = [e.value[1] for e in self.entities if e.kind == "files"]
-        sets = "folder" in kinds or any(pattern.endswith(("*", *endings)) for pattern in patterns)
+        folders = [workspace.root() / e.value for e in self.entities if e.kind == "folder"]
+        sets = any(pattern.endswith(("*", *endings)) for pattern in patterns)
+        sets = sets or any(path.name.lower().endswith(endings) for folder in folders for path in folder.iterdir())
         if endings and "path" in wanted and not sets and not self._paths(tool, range(len(self.tokens))):
             return False
         return all(role in kinds for role in wanted & {"unit", "column", "query", "numeral"})
@@ -244,6 +253,8 @@ class Composer(Mains):
     def _operands(self, call: Call, operation: arithmetic.Operation) -> bool:
         for name in dict.fromkeys(re.findall(r"\b[ABMNP]\b", operation.template)):
             rest = operation.operands.get(name, ())
+            if "NM" in operation.operands:
+                rest = self._half(operation.operands["NM"], first=name == "N")
             found = self._said(rest, name == "P") if name in "MNP" else self._operand(rest)
             if found is None:
                 return False
@@ -251,6 +262,12 @@ class Composer(Mains):
             call.places |= places
             call.cost += cost
         return True
+
+    def _half(self, rest: tuple[int, ...], first: bool) -> tuple[int, ...]:
+        """The part with the first of two numbers, `36 trees` of `36 trees at 14.75`, or that with the second."""
+        numbers = self._among(rest, "number")
+        cut = numbers[1].at if len(numbers) == 2 else 0
+        return tuple(p for p in rest if (p < cut) == first) if cut else ()
 
     def _said(self, rest: tuple[int, ...], percent: bool) -> tuple[Any, frozenset[int], float] | None:
         """The only number among some tokens, with the noun that it counts: `23 people`."""
@@ -293,7 +310,7 @@ def _told_by_signature(tool: Tool) -> bool:
 def _unit_of(call: Call) -> str:
     """What a result is measured in, where a name says so: days_between gives days, a column height_m metres."""
     for name in (call.args.get("column"), call.args.get("query")):
-        parts = re.split(r"[._]|\[\]", name) if isinstance(name, str) else []
-        if parts[1:] and parts[-1].lower() in COMMON_UNITS or "".join(parts).lower() in ("km", "kg"):
-            return parts[-1]
+        *before, last = re.split(r"[._]|\[\]", name) if isinstance(name, str) else [""]
+        if last.lower() in COMMON_UNITS and (before or len(last) > 1):
+            return last
     return next((part for part in call.tool.name.split("_") if part in COMMON_UNITS and len(part) > 2), "")

@@ -104,8 +104,10 @@ def _told(calls: list[Call], n: int, words: list[Token]) -> bool:
     if ending == "?":
         return True
     after = {t.lower for t in words[end : end + 2]}
-    until = calls[n + 1].span[0] if n + 1 < len(calls) else end
-    if {"tell", "show", "know", "say", "too", "also"} & {t.lower for t in words[end:until]}:
+    after_it, following = calls[n + 1].span if n + 1 < len(calls) else (end, end)
+    if {"tell", "show", "know", "say"} & {t.lower for t in words[end:after_it]}:
+        return True
+    if {"too", "also"} & {t.lower for t in words[end:following]}:
         return True
     before = words[start : max(calls[n].head, default=start) + 1]
     if words[end : end + 1] and words[end].lower == "and" and after & {"the", "a", "an", "their", "its", "overall"}:

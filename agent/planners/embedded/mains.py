@@ -283,6 +283,8 @@ class Mains(Sides):
             entities = sorted(entities, key=lambda e: not e.percent)
             if entities and not entities[0].percent:
                 return False
+        if role == "date" and len(entities) == 2 and self._before(entities[1]) in ("from", "since", "after"):
+            entities = entities[::-1]
         if len(entities) >= 2:
             for param, entity in zip(main, entities, strict=False):
                 self._set(call, param, entity.value, entity.places)
@@ -369,7 +371,7 @@ class Mains(Sides):
     def _fill_share(self, call: Call, main: list[Param], counted: Call | None, left: tuple[int, ...]) -> bool:
         """Of all rows of a table, those that meet a condition."""
         rows = self.tools.get("count_rows")
-        if counted is None and rows:
+        if rows and (counted is None or "where" not in counted.args):
             counted = self._build(Mention(rows, frozenset(), 0.0), left)
         if counted is None or not isinstance(counted.args.get("where"), str):
             return False

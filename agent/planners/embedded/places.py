@@ -58,7 +58,10 @@ def file_sets(tokens: list[Token], found: list[Entity], surroundings: Surroundin
             n += 1
             continue
         end = max(places)
-        folder = _attached_folder(tokens, end + 1, folders) or (_only(folders) if sure else None)
+        of = end + 1 < len(tokens) and tokens[end + 1].lower == "of"
+        folder = (None if of and not sure else _attached_folder(tokens, end + 1, folders)) or (
+            _only(folders) if sure else None
+        )
         if folder or ending or (sure and any(tokens[p].canon in ("fil", "file", "document") for p in places)):
             where = folder.value if folder else "."
             places |= folder.places if folder else set()

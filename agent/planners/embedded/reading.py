@@ -36,6 +36,7 @@ POINTERS = frozenset(
     value values output average both two one ones each former figure amount verdict that's what's same rest
     left""".split()
 )
+QUOTING = frozenset("word term string phrase name".split())  # the word after them is meant as it stands
 SINKS = frozenset("to into in as called named under at".split())
 
 
@@ -144,10 +145,9 @@ class Reading(ABC):
             return quoted[0].value, quoted[0].places, 0.0
         loud = [p for p in self._free(left) if re.fullmatch("[A-Z]{2,}s?", self.tokens[p].text)]
         free = [p for p in self._free(left) if p in loud or stem(self.tokens[p].lower) not in BEYOND]
+        said = {p for p in left if self.tokens[p].kind == "word" and self.tokens[p].weight}
         marked = [p for p in loud if not self.tokens[p].text.isdigit()] or [
-            p + 1
-            for p in left
-            if self.tokens[p].lower in ("word", "term", "string", "phrase", "name") and p + 1 in free
+            p + 1 for p in left if self.tokens[p].lower in QUOTING and p + 1 in said
         ]
         first = min(mention, default=0)
         ordered = marked or sorted(free, key=lambda p: (min((abs(p - s) for s in mention), default=0), p < first))

@@ -250,10 +250,19 @@ class Sides(Reading):
                 value = -value
             self._set(call, param, value, entity.places)
         if not close and param.required and not self._back and len(far := self._elsewhere("number")) == 1:
-            self._borrow(call, param, far[0].value, far[0].places)
-            self._set(call, param, far[0].value, self._earlier(far[0].places, left))
+            self._borrow_amount(call, param, far[0], left)
         if not close and param.name in ("top", "count") and self._asks_for_one([*left, *mention.places]):
             call.args[param.name] = 1
+
+    def _borrow_amount(self, call: Call, param: Param, number: Entity, left: list[int]) -> None:
+        """A number of an earlier sentence, and what it counts there: `it is due in four weeks. What date is that?`."""
+        after = max(number.places) + 1
+        self._borrow(call, param, number.value, number.places)
+        call.places |= self._earlier(number.places, left)
+        for other in call.tool.params:
+            unit = fill.enum_value(other, self.tokens[after : after + 1]) if "enum" in other.schema else None
+            if unit is not None:
+                self._set(call, other, unit, self._earlier(frozenset([after]), left))
 
     def _asks_for_one(self, places: list[int]) -> bool:
         """Whether what is asked for is one thing: `which word …`, `who has the highest …`, `the row with …`."""

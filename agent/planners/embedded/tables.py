@@ -22,7 +22,10 @@ _COMPARISONS = tuple(
         "=": "is, equal to, equals, of, with, was, are, exactly",
     }.items()
 )
-_NEGATIONS = frozenset("not non without no isn't aren't except never un".split())
+_NEGATIONS = frozenset(
+    """not non without no isn't aren't wasn't weren't cannot can't don't doesn't didn't
+    haven't hasn't except never un""".split()
+)
 
 
 def columns(tokens: list[Token], table: Table) -> list[Entity]:
@@ -61,7 +64,10 @@ def conditions(tokens: list[Token], table: Table) -> list[Entity]:
         elif not all(re.fullmatch(r"[\d.,-]+", value) for value in values):
             found += [e for value in values for e in _cell(tokens, column, value)]
     for entity in columns(tokens, table):
-        found += _comparison(tokens, entity) or _equation(tokens, entity)
+        said = _comparison(tokens, entity) or _equation(tokens, entity)
+        if said:  # what is written out holds, and not what else the column's name may say
+            found = [e for e in found if not e.value.startswith(f"{entity.value} = ") or e.places & said[0].places]
+        found += said
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -67,7 +67,7 @@ REQUESTS = frozenset("tell show give say list name print display what which how 
 # more than what was understood of it.
 _BEYOND = """
     send post publish upload download install buy purchase hire invite phone ring remind reminder tweet
-    delete erase rename move copy zip unzip compress
+    delete erase rename move zip unzip compress
     translate translation summarise summarize summary paraphrase rewrite rephrase proofread correct fix mend repair
     improve polish shorten draw paint sketch plot chart graph diagram picture photo illustrate sing play aloud loudly
     forecast predict prediction recommend recommendation suggest suggestion advise advice explain why opinion favourite
@@ -139,7 +139,8 @@ def tokens(text: str) -> list[Token]:
             _canonical_word(shown) if kind == "word" or shown == "%" else "date" if kind == "date" else shown.lower()
         )
         single.append(Token(shown, kind, canon, found.start(), found.end()))
-    return list(_merged(single, text))
+    aged = any(token.lower in ("age", "ages", "aged") for token in single)
+    return [replace(t, canon="largest") if aged and t.lower == "oldest" else t for t in _merged(single, text)]
 
 
 def canons(phrase: str) -> list[str]:
