@@ -18,7 +18,7 @@ def allow_private(hosts: Iterable[str]) -> None:
 def fetch_url(url: str) -> str:
     """Fetch a web page and return its text.
 
-    Asked as: fetch the page …; fetch the url …; download the page …; get the web page …
+    Asked as: fetch …; fetch the page …; fetch the url …; download the page …; get the web page …
 
     Effect: network
     Destinations: url

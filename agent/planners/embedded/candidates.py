@@ -30,10 +30,10 @@ OWN = 3  # of the code's readings that are looked at
 _MARKS = {"txt": "txt", "md": "txt", "csv": "csv", "tsv": "csv", "json": "json"}
 _NAMES = {
     "folder": "dir", "files": "files", "glob": "files", "number": "num", "decimals": "num", "date": "date",
-    "numeral": "roman", "literal": "q", "unit": "unit", "query": "key", "column": "col", "where": "val",
+    "numeral": "roman", "literal": "q", "unit": "unit", "query": "key", "column": "col", "where": "val", "url": "url",
 }  # fmt: skip
 _ORDER = ["path", "literal", "date", "numeral", "files", "folder", "glob", "query", "column", "where", "decimals",
-          "number", "unit"]  # fmt: skip
+          "number", "unit", "url"]  # fmt: skip
 _QUANTIFIERS = frozenset("each every all any per of the in".split())
 # Words that a sentence begins with which tells rather than asks.
 _TELLING = frozenset("a an the this that there it i we he she they you my our his her their its in on at of".split())

@@ -12,7 +12,7 @@ from agent.router import stem
 
 Kind = Literal[
     "path", "folder", "files", "glob", "number", "decimals", "numeral", "date", "unit", "column", "where", "query",
-    "literal",
+    "literal", "url",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from tools.schema import Schema
 
 Role = Literal[
     "target", "path", "folder", "files", "date", "number", "unit", "column", "where", "query", "glob", "literal",
-    "content", "numeral", "list", "table", "enum", "flag", "expression", "value",
+    "content", "numeral", "list", "table", "enum", "flag", "expression", "url", "value",
 ]  # fmt: skip
 
 _CONTENT = frozenset("text content document body message string sentence passage source input code".split())
@@ -67,7 +67,7 @@ def _role(param: Param, tool: Tool) -> Role:
 def _string_role(name: str, tool: Tool) -> Role:
     named: dict[str, Role] = {
         "column": "column", "by": "column", "where": "where", "query": "query", "expression": "expression",
-        "files": "glob", "numeral": "numeral",
+        "files": "glob", "numeral": "numeral", "url": "url",
     }  # fmt: skip
     if name in named:
         return named[name]
@@ -88,7 +88,7 @@ def _type(schema: Schema) -> str:
 @cache
 def main_params(tool: Tool) -> list[Param]:
     """The parameters that what is worked on goes into: the first required one, and a second of the very same kind."""
-    roles = ("content", "numeral", "list", "table", "number", "path", "date", "literal", "value", "expression")
+    roles = ("content", "url", "numeral", "list", "table", "number", "path", "date", "literal", "value", "expression")
     required = [p for p in tool.params if p.required and role(p, tool) in roles]
     if tool.effect == "write":
         required = [p for p in required if role(p, tool) != "path"]

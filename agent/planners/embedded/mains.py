@@ -74,6 +74,9 @@ class Mains(Sides):
         self, call: Call, role: str, left: tuple[int, ...]
     ) -> Iterator[tuple[Any, frozenset[int], float] | None]:
         """What could be worked on: (value, places it explains, cost)."""
+        if call.tool.effect == "execute":  # what is run is quoted, and never put together or read from a file
+            yield _all_of(self._among(left, "literal")[:1])
+            return
         if role == "content" and call.tool.effect == "write":
             role = "written"
         nested = self.parse(left, role) if left else None
@@ -120,19 +123,12 @@ class Mains(Sides):
         return found[0].value, self._earlier(found[0].places, left), COST_BORROWED
 
     def _named_numeral(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
-        found = self._among(left, "numeral")
-        values = [e.value for e in found]
-        return (
-            (values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in found)), 0.0)
-            if found
-            else None
-        )
+        return _all_of(self._among(left, "numeral"))
 
     def _named_content(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
         if quoted and call.tool.effect != "write":
-            values = [e.value for e in quoted]
-            return values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in quoted)), 0.0
+            return _all_of(quoted)
         numbers = self._among(left, "number")
         if len(numbers) == 1 and call.tool.source != "built-in" and not self._paths(call.tool, left):
             (place,) = list(numbers[0].places)[:1]  # digits that are no amount: a barcode, the number of a chip
@@ -173,8 +169,7 @@ class Mains(Sides):
     def _named_path(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         paths = self._paths(call.tool, left)
         if paths:
-            values = [e.value for e in paths]
-            return values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in paths)), 0.0
+            return _all_of(paths)
         return self._files(left, self._endings(call.tool))
 
     def _borrowed(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
@@ -203,23 +198,17 @@ class Mains(Sides):
         measured = any(p + 1 in units for p in places) and not any(p.name.endswith("unit") for p in call.tool.params)
         return values if len(values) > 1 else values[0], places, COST_TURNED * measured
 
+    def _named_url(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
+        return _all_of(self._among(left, "url"))
+
     def _named_date(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
-        days = self._among(left, "date")
-        if not days:
-            return None
-        values = [e.value for e in days]
-        return values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in days)), 0.0
+        return _all_of(self._among(left, "date"))
 
     def _named_literal(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
         if not quoted and self._by_line(left):
             return self._read(self._paths(call.tool, left)[:1], left)
-        values = [e.value for e in quoted]
-        return (
-            (values if len(values) > 1 else values[0], frozenset().union(*(e.places for e in quoted)), 0.0)
-            if values
-            else None
-        )
+        return _all_of(quoted)
 
     def _named_numbers(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         numbers = self._among(left, "number")
@@ -378,6 +367,13 @@ class Mains(Sides):
         self._set(call, main[0], counted, counted.places, counted.cost)
         call.args[main[1].name] = Call(counted.tool, {n: v for n, v in counted.args.items() if n != "where"})
         return True
+
+
+def _all_of(found: list[Entity]) -> tuple[Any, frozenset[int], float] | None:
+    """The value of what is named, or the values where several are."""
+    values = [entity.value for entity in found]
+    places = frozenset[int]().union(*(entity.places for entity in found))
+    return (values if len(values) > 1 else values[0], places, 0.0) if found else None
 
 
 def _two(call: Call) -> list[Call] | None:

@@ -290,7 +290,7 @@ class Sides(Reading):
 
     def _side_content(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         quoted = self._among(left, "literal")
-        for entity in quoted[:1]:
+        for entity in quoted[-1:] if param.required or len(quoted) > 1 else []:  # a single one is what is worked on
             self._set(call, param, entity.value, entity.places)
 
     def _side_date(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:

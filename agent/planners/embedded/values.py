@@ -109,4 +109,8 @@ def _numerals(tokens: list[Token]) -> Iterator[Entity]:
             yield Entity("numeral", token.text, frozenset([n]))
 
 
-FINDERS = (_numbers, _dates, _units, _globs, _literals, _numerals)
+def _urls(tokens: list[Token]) -> Iterator[Entity]:
+    return (Entity("url", token.text, frozenset([n])) for n, token in enumerate(tokens) if token.kind == "url")
+
+
+FINDERS = (_numbers, _dates, _units, _globs, _literals, _numerals, _urls)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from agent.router import stem
 
-Kind = Literal["word", "number", "path", "quoted", "date", "punct"]
+Kind = Literal["word", "number", "path", "quoted", "url", "date", "punct"]
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -25,9 +25,10 @@ _DATE = (
 
 _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]*"|“[^”]*”|‘[^’]*’|`[^`]*`|(?<!\w)'[^']+'(?!\w))
+      | (?P<url>https?://[^\s"'<>]*[\w/])
       | (?P<date>(?<![\w/.-])(?:"""
     + _DATE
-    + r""")(?![\w/-]))
+    + r""")(?![\w/-]|\.\w))
       | (?P<path>(?:\./)?(?:[\w-][\w.-]*/)+(?:[\w*?-][\w.*?-]*[\w*])?|\*\*?/[\w*?./-]+|[\w*?-]*\*[\w*?.-]*\.\w+|\*\.\w+
           |[\w-]+(?:\.[\w-]+)*\.(?=[A-Za-z])\w{1,24}(?![\w/])|(?<![\w.])\.[A-Za-z]\w{1,4}(?=\s))
       | (?P<time>(?<![\d:])\d{1,2}:\d\d(?::\d\d)?(?![\d:]))
