@@ -90,13 +90,16 @@ class Composer(Mains):
         kinds = {e.kind for e in self.entities}
         wanted = {fill.role(p, tool) for p in tool.params if p.required}
         endings = self._endings(tool)
-        patterns = [e.value[1] for e in self.entities if e.kind == "files"]
-        folders = [workspace.root() / e.value for e in self.entities if e.kind == "folder" and e.exists]
-        sets = any(pattern.endswith(("*", *endings)) for pattern in patterns)
-        sets = sets or any(path.name.lower().endswith(endings) for folder in folders for path in folder.iterdir())
-        if endings and "path" in wanted and not sets and not self._paths(tool, range(len(self.tokens))):
+        if endings and "path" in wanted and not self._paths(tool, range(len(self.tokens))) and not self._holds(endings):
             return False
         return all(role in kinds for role in wanted & {"unit", "column", "query", "numeral", "url"})
+
+    def _holds(self, endings: tuple[str, ...]) -> bool:
+        """Whether a folder or set of files that is named has a file with one of these endings."""
+        sets = [(e.value, "*") for e in self.entities if e.kind == "folder" and e.exists]
+        sets += [e.value for e in self.entities if e.kind == "files"]
+        root = workspace.root()
+        return any(path.name.lower().endswith(endings) for folder, glob in sets for path in (root / folder).glob(glob))
 
     def read(self) -> list[Call]:
         """The steps of the goal in order, as calls; empty where nothing was understood."""

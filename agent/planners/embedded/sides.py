@@ -189,6 +189,8 @@ class Sides(Reading):
     def _side_unit(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         units = [e for e in self._among(left, "unit") if not e.places & call.places]
         if param.name.startswith("from"):
+            columns = [e.places for e in self._elsewhere("column")]  # what is measured, and in what: `the seconds in …`
+            units = [e for e in units if e.places not in columns]
             numbers = {p + 1 for e in self._among(left, "number") for p in e.places}
             measured = [e for e in units if e.at in numbers]
             if measured or len(units) > 1:

@@ -98,8 +98,9 @@ def _globs(tokens: list[Token]) -> Iterator[Entity]:
 
 
 def _literals(tokens: list[Token]) -> Iterator[Entity]:
+    """Quoted texts, and times of day."""
     for n, token in enumerate(tokens):
-        if token.kind == "quoted":
+        if token.kind == "quoted" or re.fullmatch(r"\d\d?:\d\d(:\d\d)?", token.text):
             yield Entity("literal", token.text, frozenset([n]))
 
 
