@@ -21,6 +21,7 @@ from agent.planners.embedded.lay_out import lay_out
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import Call, Given
 from agent.planners.embedded.surroundings import Surroundings
+from agent.planners.embedded.values import ROMAN
 from agent.planners.embedded.words import BEYOND, FUNCTION, Token
 from agent.router import stem
 from agent.task import Plan, PlannedTask
@@ -36,7 +37,9 @@ _ORDER = ["path", "literal", "date", "numeral", "files", "folder", "glob", "quer
           "number", "unit", "url"]  # fmt: skip
 _QUANTIFIERS = frozenset("each every all any per of the in".split())
 # Words that a sentence begins with which tells rather than asks.
-_TELLING = frozenset("a an the this that there it i we he she they you my our his her their its in on at of".split())
+_TELLING = frozenset(
+    "a an the this that there there's it's that's it i we he she they you my our his her their its in on at of".split()
+)
 _LEADING = frozenset("and then also please".split())
 Picker = Callable[[list[str]], list[list[Tool]]]
 """For each step of a goal, as it is told, the tools that its words may ask for."""
@@ -210,7 +213,9 @@ def _given(words: list[Token], explained: frozenset[int], asked_at: frozenset[in
         if word.text not in split.SENTENCE_ENDS and n + 1 < len(words):
             continue
         here = range(start, n + 1)
-        named = {p for p in here if words[p].kind in ("number", "date", "path", "quoted")}
+        named = {
+            p for p in here if words[p].kind in ("number", "date", "path", "quoted") or ROMAN.fullmatch(words[p].text)
+        }
         tells = word.text in ".;" and words[start].lower in _TELLING
         if tells and named and named <= explained and not asked_at & {*here}:
             found |= {*here}

@@ -23,6 +23,7 @@ from agent.planners.embedded.reading import (
     Given,
 )
 from agent.planners.embedded.sides import Sides
+from agent.planners.embedded.surroundings import of_numbers
 from tools.function import Param
 
 
@@ -216,6 +217,7 @@ class Mains(Sides):
             return [e.value for e in numbers], frozenset().union(*(e.places for e in numbers)), 0.0
         reader, extract = self.tools.get("read_file"), self.tools.get("extract_numbers")
         texts = [e for e in self._paths(call.tool, left) if not e.value.lower().endswith((".csv", ".tsv", ".json"))]
+        texts = [e for e in texts if of_numbers(e.value)]
         if not texts or numbers or not reader or not extract:
             return None
         read = Call(reader, {"path": texts[0].value})

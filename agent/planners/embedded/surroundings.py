@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -76,6 +77,16 @@ class Surroundings:
             return json.loads(full.read_text(encoding="utf-8-sig")) if full.stat().st_size <= _MOST_BYTES else None
         except (OSError, ValueError):
             return None
+
+
+def of_numbers(path: str) -> bool:
+    """Whether a text file holds numbers for the most part: readings, weights, one a line."""
+    try:
+        with open(workspace.root() / path, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in itertools.islice(file, _SAMPLE) if line.strip()]
+    except OSError:
+        return False
+    return bool(lines) and 2 * sum(re.search(r"\d", line) is not None for line in lines) > len(lines)
 
 
 @dataclass

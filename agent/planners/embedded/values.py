@@ -10,6 +10,7 @@ from agent.planners.embedded.words import Token
 from tools.dates import parse_day
 from tools.units import COMMON_UNITS
 
+ROMAN = re.compile(r"(?=..)M{0,4}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})")
 _SAID = frozenset("numbers totals sums results counts figures values amounts answers".split())
 
 
@@ -106,7 +107,7 @@ def _literals(tokens: list[Token]) -> Iterator[Entity]:
 
 def _numerals(tokens: list[Token]) -> Iterator[Entity]:
     for n, token in enumerate(tokens):
-        if len(token.text) > 1 and re.fullmatch(r"M{0,4}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})", token.text):
+        if ROMAN.fullmatch(token.text):
             yield Entity("numeral", token.text, frozenset([n]))
 
 
