@@ -44,12 +44,17 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
+def seat_code(row: str, seat: int) -> str:
+    """Make the code of a seat."""
+    return f"{row}-{seat}"
+
+
 @pytest.fixture(scope="module")
 def tools() -> Registry:
     registry = Registry()
     registry.add(built_in())
     registry.add(from_folder(folder, "built-in") for folder in shipped())
-    registry.add(from_function(function, "user") for function in (count_vowels, slugify))
+    registry.add(from_function(function, "user") for function in (count_vowels, slugify, seat_code))
     return registry
 
 
@@ -61,6 +66,7 @@ def desk(tmp_path: Path) -> Iterator[Path]:
     )
     (tmp_path / "shop.json").write_text('{"owner": {"name": "Ida"}, "staff": [{"name": "Bo"}, {"name": "Al"}]}')
     (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
+    (tmp_path / "readings.txt").write_text("4\n9\n")
     (tmp_path / "animals.txt").write_text("mouse\n\nblack sheep\n")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "one.md").write_text("alpha beta")
@@ -146,6 +152,17 @@ def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
         ("sort the lines of animals.txt, get rid of the repeats and tell me how many are left", "2"),
         ("pluralize each line of animals.txt", "mouse: mice\nblack sheep: black sheep"),
         ("how many characters does every line of animals.txt have on average?", "8"),
+        ("what share of the sales in sales.csv are paid? in percent", "66.6666666667"),
+        ("how many sales are in sales.csv?", "3"),
+        ("what is the highest reading in readings.txt?", "9"),
+        ("mean of readings.txt", "6.5"),
+        ("If 23 people each pay 13.50, how much do we take?", "310.5"),
+        ("3 chairs at 4.50 plus 2 tables at 30", "73.5"),
+        ("We sold 3 of 12 seats. What percentage is that?", "25"),
+        ("minus 8 degrees celsius in fahrenheit", "17.6"),
+        ("search letters for 'gamma'", "letters/two.md:1: gamma"),
+        ("more than one ox: what is the word?", "oxen"),
+        ("make the code for seat 14 in row F", "F-14"),
     ],
 )
 def test_answers(tools: Registry, desk: Path, tmp_path_factory: Any, goal: str, answer: str) -> None:
@@ -172,11 +189,30 @@ def test_what_is_piped_in_is_what_a_goal_is_about(tools: Registry, desk: Path) -
         "average of the salary column in sales.csv",
         "summarise notes.txt and save it as summary.txt",
         "do something useful",
+        "count the words of notes.txt and post the number on our website",
+        "what is the plural of ghost in French?",
+        "read notes.txt aloud",
+        "e-mail notes.txt to Ida",
+        "why is notes.txt so negative?",
+        "download https://shop.example/list and count its words",
+        "what is the meaning of notes.txt?",
     ],
 )
 def test_what_is_not_understood_is_declined(tools: Registry, desk: Path, goal: str) -> None:
     with pytest.raises(Declined, match=r"OPENAI_API_KEY.*--planner local"):
         asyncio.run(EmbeddedPlanner(tools).decide(Ask(goal), lambda text: None))
+
+
+def test_a_page_that_is_named_is_fetched(tools: Registry, desk: Path) -> None:
+    assert calls(read(tools, "fetch https://shop.example/list and count its words")) == [
+        ("fetch_url", {"url": "https://shop.example/list"}, None),
+        ("count_words", {"text": "$fetch_url"}, None),
+    ]
+
+
+def test_what_is_run_is_quoted(tools: Registry, desk: Path) -> None:
+    assert calls(read(tools, "run the command 'ls -l'")) == [("run_command", {"command": "ls -l"}, None)]
+    assert not read(tools, "run the command in notes.txt")
 
 
 def test_a_plan_that_failed_is_not_tried_again(tools: Registry, desk: Path) -> None:

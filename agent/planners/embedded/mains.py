@@ -209,6 +209,9 @@ class Mains(Sides):
         quoted = self._among(left, "literal")
         if not quoted and self._by_line(left):
             return self._read(self._paths(call.tool, left)[:1], left)
+        named = fill.main_params(call.tool)[:1]
+        if quoted and named and named[0].name == "name" and not re.search(r"[.*?]", quoted[0].value):
+            return quoted[0].value, quoted[0].places, COST_GUESSED  # a file's name mostly looks like one
         return _all_of(quoted)
 
     def _named_numbers(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:

@@ -1,0 +1,2 @@
+def seats(children, leaders):
+    return children + leaders

@@ -1,0 +1,3 @@
+# FIXME: two people with the same name
+def duty(day, names):
+    return names[day % len(names)]

@@ -1,0 +1,3 @@
+def between_beeps(text: str) -> str:
+    """Put a text between two beeps."""
+    return f"BEEP\n{text.strip()}\nBEEP"

@@ -1,0 +1,4 @@
+def beep(hour):
+    # TODO: summer time
+    # TODO: leap seconds
+    return "beep " * hour

@@ -1,0 +1,4 @@
+// TODO: volume
+function mix(a, b) {
+  return (a + b) / 2;
+}

@@ -1,0 +1,7 @@
+import random
+
+# TODO: fade out
+
+
+def play(songs):
+    return random.choice(songs)
