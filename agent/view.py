@@ -221,7 +221,7 @@ class Window:
     def rows(self, most: int) -> list[Row]:
         """At most `most` rows, the newest work among them whatever is left out."""
         if self._tree.root is None:
-            return [Row(0, None, "starting")]
+            return [Row(0, None, "waiting for its turn" if self._tree.status == "queued" else "starting")]
         active = self._active()
         for few in (_FEW, _FEW // 2, 2, 1):
             rows = list(self._below(self._tree.root, 0, few, active))
