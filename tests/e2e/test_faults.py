@@ -75,10 +75,12 @@ def test_killed_at_random_times(world: World, seed: int) -> None:
     chance, case = random.Random(seed), world.case("look after all parts")
     kept: dict[str, int] = {}  # the model calls that are in the tree, and how often they had been made by then
     done: Counter[str] = Counter()
+    kills = 0
     for _ in range(KILLS):
         end = go_on(case, after=chance.uniform(0.02, 0.6))
         if end.code != -signal.SIGKILL:
             break
+        kills += 1
         time.sleep(0.05)  # what the plugin's process had begun, it has ended by now
         now = case.committed()
         assert kept.keys() <= now.keys(), "what was committed is lost"
@@ -88,6 +90,7 @@ def test_killed_at_random_times(world: World, seed: int) -> None:
     if end.code == -signal.SIGKILL:
         end = go_on(case)
     outcome, end = answered(case, end, done)
+    print(f"\nseed {seed}: {kills} kills, {outcome}")
     assert not case.lines() - LINES and set(case.writes().values()) == {1}
     assert all(case.asked()[said] == count for said, count in kept.items())
     if outcome != HAPPENED:
