@@ -62,6 +62,7 @@ class Piped:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's job in the background has none
         ) as process:
             try:
                 yield process
