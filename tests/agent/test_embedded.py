@@ -194,6 +194,7 @@ def test_what_is_piped_in_is_what_a_goal_is_about(tools: Registry, desk: Path) -
         "read notes.txt aloud",
         "e-mail notes.txt to Ida",
         "why is notes.txt so negative?",
+        "will it rain on the seat tomorrow?",
         "download https://shop.example/list and count its words",
         "what is the meaning of notes.txt?",
     ],

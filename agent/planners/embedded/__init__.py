@@ -103,7 +103,8 @@ def _answer(found: Candidate | None, sure: float, words: list[Token]) -> tuple[P
 
 def beyond(words: list[Token], found: Candidate) -> bool:
     """Whether a reading leaves out what no tool was found for: `count the words and post the number on our website`."""
-    return _mails(words) or any(stem(words[n].lower) in BEYOND for n in found.open)
+    foretells = [word.lower for word in words[:2]] in (["will", "it"], ["will", "there"])
+    return foretells or _mails(words) or any(stem(words[n].lower) in BEYOND for n in found.open)
 
 
 def _mails(words: list[Token]) -> bool:
