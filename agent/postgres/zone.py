@@ -28,7 +28,7 @@ from tools.registry import Tool
 if TYPE_CHECKING:
     from agent.postgres.database import Connection
 
-LEASE = "3 seconds"
+LEASE = "4 seconds"
 RENEWED_EVERY = 0.5  # seconds
 ANYBODY = "zooid"  # the queue of tasks that every worker can do
 JOB = "solve"
