@@ -267,11 +267,14 @@ def test_a_workspace_that_is_made_anew_is_another_one(tmp_path: Path) -> None:
 
 
 @needs("landlock")
-def test_what_is_deep_is_removed(tmp_path: Path) -> None:
+def test_what_is_deep_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = "import os\nos.chdir(os.environ['TMPDIR'])\nfor _ in range(1100):\n    os.mkdir('d')\n    os.chdir('d')"
-    before = set(Path(tempfile.gettempdir()).glob("zooid-*"))
+    (own := tmp_path / "own").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))  # others make and remove folders beside it
+    full.run_in("landlock", tmp_path, Job(code="1"))
+    before = set(own.iterdir())
     assert full.run_in("landlock", tmp_path, Job(code=deep)).ok
-    assert set(Path(tempfile.gettempdir()).glob("zooid-*")) <= before
+    assert set(own.iterdir()) <= before
 
 
 @needs("landlock")
