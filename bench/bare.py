@@ -3,16 +3,19 @@
     python bench/bare.py once              one request
     python bench/bare.py flat              the same requests as zooid sends, from a file, one after the other
     python bench/bare.py loop STEPS        a tool-calling loop whose transcript grows
+    python bench/bare.py fan PARALLEL      a plan, then a request for each of its tasks, so many at once
 
 The server is named by OPENAI_BASE_URL. Nothing is kept on disk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import time
 
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 
 TOOL = {
     "type": "function",
@@ -61,9 +64,29 @@ def loop(goal: str) -> str:
             messages.append({"role": "tool", "tool_call_id": call.id, "content": str(result)})
 
 
+def fan(parallel: str) -> float:
+    """Have every task of a plan answered at once; the seconds from the plan's reply on."""
+    return asyncio.run(_fan(int(parallel)))
+
+
+async def _fan(parallel: int) -> float:
+    client, free = AsyncOpenAI(), asyncio.Semaphore(parallel)
+
+    async def say(goal: str) -> str:
+        async with free:
+            messages: list = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": goal}]
+            reply = await client.chat.completions.create(model="scripted", messages=messages)
+        return reply.choices[0].message.content or ""
+
+    tasks = json.loads(await say("carry out the plan"))["tasks"]
+    start = time.perf_counter()
+    await asyncio.gather(*(say(task["goal"]) for task in tasks))
+    return time.perf_counter() - start
+
+
 def calculate(expression: str) -> int:
     return int(eval(expression, {"__builtins__": {}}))  # the bench's own script wrote the expression
 
 
 if __name__ == "__main__":
-    print({"once": once, "flat": flat, "loop": loop}[sys.argv[1]](sys.argv[2]))
+    print({"once": once, "flat": flat, "loop": loop, "fan": fan}[sys.argv[1]](sys.argv[2]))

@@ -37,9 +37,10 @@ class Mapping:
         pass
 
 
-def write(number: int, runs: Path) -> dict[str, float]:
+def write(number: int, runs: Path, synced: bool) -> dict[str, float]:
     """Write a tree with `number` tasks below the mapped one; what that took."""
     from agent import events as ev
+    from agent import store as stores
     from agent.budget import Limits
     from agent.run import Run
     from agent.store import Store
@@ -47,6 +48,8 @@ def write(number: int, runs: Path) -> dict[str, float]:
     from agent.tree import Tree
     from tools.registry import Registry, built_in
 
+    if synced:
+        stores._SYNC_EVERY = -1.0
     tools = Registry()
     tools.add(built_in())
     store = Store.create(runs)
@@ -74,9 +77,10 @@ def load(runs: Path, run: str) -> dict[str, float]:
     return {"load": cpu}
 
 
-def once(number: int) -> dict[str, float]:
+def once(number: int, synced: bool = False) -> dict[str, float]:
+    """What a tree of this size costs in a process of its own; `synced`: the disk is waited for at every commit."""
     with folder() as work:
-        command = [sys.executable, __file__, "--one", str(number)]
+        command = [sys.executable, __file__, "--one", str(number), *(["--synced"] if synced else [])]
         return json.loads(measured(command, work, environment(work)).out)
 
 
@@ -85,9 +89,10 @@ def main() -> None:
     parse.add_argument("--sizes", default="1000,10000")
     parse.add_argument("--rounds", type=int, default=3)
     parse.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parse.add_argument("--synced", action="store_true", help=argparse.SUPPRESS)
     ask = parse.parse_args()
     if ask.one:
-        print(json.dumps(write(ask.one, Path("../runs"))))
+        print(json.dumps(write(ask.one, Path("../runs"), ask.synced)))
         return
     sizes = [int(size) for size in ask.sizes.split(",")]
     done: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}

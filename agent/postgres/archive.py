@@ -17,7 +17,7 @@ from agent.archive import Request, Summary
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.postgres import ledger
-from agent.postgres.database import Database, many
+from agent.postgres.database import Database, many, synced
 from agent.postgres.ledger import Charge
 from agent.task import Usage
 from agent.tree import Tree
@@ -102,6 +102,11 @@ class Record:
         for seq, row in self.database.transaction(lambda c: read(c, self.run, wanted, (self.run, after))):
             yield seq, row[0], from_body(row[1], row[2], json.loads(row[3]))
 
+    def has(self, seq: int, at: float) -> bool:
+        """Whether an event that was read is still there: a crash of the server may lose the latest."""
+        query = "SELECT 1 FROM zooid_event WHERE run = %s AND seq = %s AND at = %s"
+        return bool(self.database.transaction(lambda c: c.execute(query, (self.run, seq, at)).fetchone()))
+
     def post(self, request: Request) -> int:
         """Do what a person asks for at once: in a database nobody has to be waited for."""
         from agent.postgres.requests import do
@@ -142,8 +147,8 @@ class PostgresArchive:
         def make(connection: Connection) -> str:
             for length in (4, 4, 4, 5, 6, 8, 10):
                 id = "".join(secrets.choice(_ALPHABET) for _ in range(length))
-                query = "INSERT INTO zooid_run (id, version, sitting) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-                if connection.execute(query, (id, version(), me())).rowcount:
+                query = "INSERT INTO zooid_run (id, version, sitting) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING "
+                if connection.execute(query + "RETURNING id", (id, version(), me())).fetchone():
                     return id
             raise StorageError("no free name for a run in the database; remove old runs there")
 
@@ -185,7 +190,9 @@ class PostgresArchive:
 
 
 def write(connection: Connection, run: str, zone: str, number: int, rows: Iterable[Row]) -> None:
-    """Add events to a zone, numbered from `number` up."""
+    """Add events to a zone, numbered from `number` up; those about the run as a whole are on the disk then."""
+    if zone == OF_THE_RUN:
+        synced(connection)
     numbered = [(run, zone, n, *row, _digest(run, zone, n, *row)) for n, row in enumerate(rows, number)]
     many(
         connection,
@@ -242,7 +249,7 @@ def _is_running(connection: Connection, run: str) -> bool:
     query = f"""
         SELECT EXISTS (SELECT 1 FROM zooid_run r JOIN zooid_worker w ON w.seen > clock_timestamp() - interval '{ALIVE}'
                        WHERE r.id = %s AND r.status = 'running'
-                         AND (w.id = r.sitting AND w.id <> %s OR r.version = w.version AND 'zooid' = ANY (w.queues)))"""
+                         AND (w.id = r.sitting AND w.id <> %s OR 'zooid ' || r.version = ANY (w.queues)))"""
     row = connection.execute(query, (run, me())).fetchone()
     return bool(row and row[0])
 

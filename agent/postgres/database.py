@@ -28,6 +28,10 @@ T = TypeVar("T")
 class Database:
     """A server by its URL. Nothing is connected before the first transaction.
 
+    What a transaction does is sent as it comes and waited for where a result is read (a pipeline). The server's disk is
+    waited for where `synced` says so, and otherwise five times a second: a crash of the server loses less than a second
+    of what was committed, always the latest, and whoever goes on finds that it is missing.
+
     Raises ConfigError for a URL of another kind, StorageError where the server cannot be used.
     """
 
@@ -37,7 +41,7 @@ class Database:
         self.url = url
         self._connection: Connection | None = None
         self._held: Connection | None = None  # in a transaction that goes around others
-        self._was_there = False
+        self.connections = 0  # that there have been: with another one the server may have lost what was committed last
         self._one_at_a_time = threading.RLock()
         self._ahead = 0.0  # of the server's clock before this machine's, in seconds
 
@@ -47,21 +51,20 @@ class Database:
         Raises StorageError where the server is not there at first, or stays away.
         """
         if self._held is not None:
-            with self._held.transaction():
-                return work(self._held)
+            return work(self._held)
         deadline = time.monotonic() + PATIENCE
         psycopg = _driver()
         with self._one_at_a_time:
             while True:
                 try:
                     connection = self._connected()
-                    with connection.transaction():
+                    with connection.pipeline(), connection.transaction():
                         return work(connection)
                 except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                     continue
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     self.close()
-                    if not self._was_there or time.monotonic() > deadline or _is_full(error):
+                    if not self.connections or time.monotonic() > deadline or _is_full(error):
                         raise StorageError(self._unusable(error)) from error
                     time.sleep(_PAUSE)
                 except psycopg.Error as error:
@@ -74,11 +77,12 @@ class Database:
         Raises LeaseLost where the server goes away meanwhile: what was done within did not happen, and is begun anew.
         """
         psycopg = _driver()
-        self.transaction(lambda connection: None)  # which connects, where that is needed
+        if self._connection is None:
+            self.transaction(lambda connection: None)  # which connects
         with self._one_at_a_time:
             connection = self._held = self._connected()
             try:
-                with connection.transaction():
+                with connection.pipeline(), connection.transaction():
                     yield connection
             except psycopg.Error as error:
                 self.close()
@@ -99,8 +103,9 @@ class Database:
         if self._connection is None:
             connection = _driver().connect(self.url, autocommit=True, connect_timeout=5, application_name="zooid")
             self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.time()
+            connection.execute("SET synchronous_commit = off")  # but see `synced`
             self._prepare(connection)
-            self._connection, self._was_there = connection, True
+            self._connection, self.connections = connection, self.connections + 1
         return self._connection
 
     def _prepare(self, connection: Connection) -> None:
@@ -123,6 +128,11 @@ class Database:
             f"the database {shown(self.url)} cannot be used: {_line(error)}; check that the server runs and that the "
             "address is right, then go on with: zooid resume"
         )
+
+
+def synced(connection: Connection) -> None:
+    """Have the transaction that is open be on the server's disk when it is over, and all that came before it."""
+    connection.execute("SET LOCAL synchronous_commit = on")
 
 
 def many(connection: Connection, query: str, rows: Iterable[tuple[Any, ...]]) -> None:

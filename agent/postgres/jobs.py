@@ -77,7 +77,7 @@ class SharedJobs(Jobs):
         run = self.runs.summary(run).run
         if self.is_busy(run):
             raise UsageError(f"run {run} is at work or queued; end it first with: zooid jobs cancel {run}")
-        change = "UPDATE zooid_run SET is_job = false WHERE id = %s AND is_job"
-        if not self.runs.database.transaction(lambda c: c.execute(change, (run,)).rowcount):
+        change = "UPDATE zooid_run SET is_job = false WHERE id = %s AND is_job RETURNING id"
+        if not self.runs.database.transaction(lambda c: c.execute(change, (run,)).fetchone()):
             raise UsageError(f"run {run} is no job, it was not in the background; see: zooid runs")
         return run

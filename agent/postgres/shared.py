@@ -34,6 +34,8 @@ class SharedRun:
     person: Person | None = None
     listeners: list[Listener] = field(default_factory=list)
     seen: int = 0  # the number of the last event that is in the tree
+    _at: float = 0.0  # when that happened
+    _connection: int = 0
 
     def emit(self, event: ev.Event, *, commit: bool = False, synced: bool = False) -> None:
         """Record something about the run as a whole; it reaches the tree with all else that happened."""
@@ -78,10 +80,15 @@ class SharedRun:
             await asyncio.sleep(_LOOKS_EVERY)
 
     def _look(self) -> None:
-        """Take in what has happened."""
+        """Take in what has happened; all of it anew where the server has lost some."""
+        if self._connection != self.store.database.connections:
+            self._connection = self.store.database.connections
+            if self._at and not self.store.has(self.seen, self._at):
+                vars(self.tree).update(vars(self.store.tree()))
+                self.seen, self._at = self.store.seen, 0.0
         for seq, at, event in self.store.rows(self.seen):
             self.tree.apply(event, at)
-            self.seen = seq
+            self.seen, self._at = seq, at
             for listener in self.listeners:
                 listener(seq, at, event)
 

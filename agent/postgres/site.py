@@ -45,7 +45,7 @@ class Site:
     async def serve(self) -> None:
         """Work until cancelled. Raises StorageError where the database stays away."""
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here
-        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         self.arrive()
         jobs = Jobs(self.database.url, self.queues, self.slots, self._work_on)
         try:
@@ -70,6 +70,8 @@ class Site:
         zone, tree = claimed
         current = asyncio.current_task()
         assert current is not None
+        if earlier := self._at_work.get((run, task)):
+            earlier.cancel()  # the server has lost that it was taken
         self._at_work[run, task] = current
         try:
             await self._solve(zone, tree)
@@ -80,7 +82,8 @@ class Site:
         except BaseException as raised:
             self._failed(zone, first(raised))
         finally:
-            del self._at_work[run, task]
+            if self._at_work[run, task] is current:
+                del self._at_work[run, task]
 
     async def _solve(self, zone: Zone, tree: Tree) -> None:
         work = self._prepare(tree, zone)
@@ -89,6 +92,8 @@ class Site:
             zone.wait()
         elif zone.task == ROOT:
             zone.end_run(task.status, task.blocked, exit_code(task.status))
+        else:
+            zone.flush()
 
     async def _in_time(self, work: Run, zone: Zone) -> Task:
         """Work on the zone's task in the seconds that are left to the whole run."""
@@ -108,7 +113,11 @@ class Site:
     def _failed(self, zone: Zone, error: BaseException) -> None:
         """What ends the whole run, wherever it comes up. What is lost to another process is that one's business."""
         if isinstance(error, LeaseLost):
+            with contextlib.suppress(StorageError):  # the server may have lost that it was taken
+                self.database.transaction(lambda c: zones.put_back(c, [(zone.run, zone.task)]))
             return
+        with contextlib.suppress(ZooidError):
+            zone.flush()
         if isinstance(error, PersonError):
             self._stop(zone, str(error), error.exit_code)
         else:
@@ -190,7 +199,9 @@ class Jobs:
         import procrastinate
 
         while True:
-            connector = procrastinate.PsycopgConnector(conninfo=self._url, min_size=1, max_size=3, timeout=3)
+            connector = procrastinate.PsycopgConnector(
+                pool_factory=_pool, conninfo=self._url, min_size=1, max_size=3, timeout=3, configure=_configure
+            )
             app = procrastinate.App(connector=connector)
             app.task(name=JOB)(self._hand_over)
             # Whatever ends it, its connections or its own rows were lost; those that count are in our tables.
@@ -212,3 +223,16 @@ class Jobs:
         """Work on a task in the main loop, also when procrastinate is through: a server that is away ends no call."""
         working = asyncio.run_coroutine_threadsafe(self._solve(run, task), self._main)
         await asyncio.shield(asyncio.wrap_future(working))
+
+
+def _pool(**settings: Any) -> Any:
+    """Connections for procrastinate, not tried out before each use: one that is broken is replaced with all else."""
+    from psycopg_pool import AsyncConnectionPool
+
+    return AsyncConnectionPool(**settings | {"check": None})
+
+
+async def _configure(connection: Any) -> None:
+    """Its statements are each a transaction, and what becomes of them in a power cut does not matter."""
+    await connection.set_autocommit(True)
+    await connection.execute("SET synchronous_commit = off")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from agent.errors import LeaseLost, ZooidError
 from agent.events import Event, RunEnded, TaskEnded, from_body
 from agent.postgres import ledger
 from agent.postgres.archive import ALIVE, OF_THE_RUN, Row, last_number, me, note_run, read, version, write
-from agent.postgres.database import Database, many
+from agent.postgres.database import Database, many, synced
 from agent.postgres.ledger import Charge
 from agent.task import FINISHED, ROOT, Task
 from agent.tree import Tree
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 
 LEASE = "4 seconds"
 RENEWED_EVERY = 0.5  # seconds
-ANYBODY = "zooid"  # the queue of tasks that every worker can do
 JOB = "solve"
 
 _OPEN = "status IN ('queued', 'running')"
+# Whether a worker is there that takes the tasks of a run r.
+_SERVED = (
+    "EXISTS (SELECT 1 FROM zooid_worker w WHERE 'zooid ' || r.version = ANY (w.queues) "
+    f"AND w.seen > clock_timestamp() - interval '{ALIVE}')"
+)
 # A lease that ran out while the server was down could not be renewed. Its owner may be at work: it is given a while.
 _HELD = (
     f"(lease > clock_timestamp() OR lease < pg_postmaster_start_time() + interval '{LEASE}' "
@@ -46,9 +50,14 @@ def sitting_queue(run: str) -> str:
     return f"run:{run}"
 
 
-def tool_queue(name: str, version: str) -> str:
+def everybody() -> str:
+    """The queue of tasks that every worker of this version can do."""
+    return f"zooid {version()}"
+
+
+def tool_queue(name: str, version_: str) -> str:
     """The queue of tasks that need a tool that not every worker has, in just this version."""
-    return f"{ANYBODY}:{name}@{version}"
+    return f"{everybody()}: {name} {version_}"
 
 
 def is_everywhere(tool: Tool) -> bool:
@@ -72,6 +81,8 @@ class Zone:
     _rows: list[Row] = field(default_factory=list)
     _handed: list[tuple[Any, ...]] = field(default_factory=list)
     _charges: list[Charge] = field(default_factory=list)
+    _must_sync: bool = False
+    _is_due: bool = False  # what waits is kept in a moment
     _lost: bool = False
 
     # -- the record
@@ -81,38 +92,70 @@ class Zone:
 
     def append(self, event: Event, at: float, synced: bool = False) -> int:
         self._rows.append((at, event.type, event.task, event.packed()))
+        self._must_sync = self._must_sync or synced
         if change := ledger.charge(self.tree, event):
             self._charges.append(change)
         return self.next + len(self._rows) - 1
 
     def commit(self) -> None:
-        """Keep what was appended and hand on what was given, at once; raises LeaseLost where another owns the task."""
+        """Have what was appended and what was handed on kept, together with all that comes up in the same moment.
+
+        Nothing outside sees the difference: before a request is sent and before an effect the loop does not go on until
+        it is kept (`books`, `synced`). Raises LeaseLost where another owns the task.
+        """
         if self._lost:
-            raise LeaseLost(f"task {self.task} of run {self.run} is another's by now")
-        if not self._rows and not self._handed:
+            raise self._another()
+        if self._must_sync:
+            self.flush()
+        elif not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def flush(self, then: Callable[[Connection], None] | None = None) -> None:
+        """Keep all that was appended, and do `then`, at once; raises LeaseLost where another owns the task."""
+        if self._lost:
+            raise self._another()
+        if not (self._rows or self._handed or then):
             return
-        again = False
 
         def keep(connection: Connection) -> None:
-            nonlocal again
-            if again and last_number(connection, self.run, self.task) >= self.next:
-                return  # the server went away after it had taken them
-            again = True
-            self._check_owned(connection)
-            write(connection, self.run, self.task, self.next, self._rows)
-            ledger.keep(connection, self.run, self._charges)
-            self._hand_on(connection)
-            if status := self._ended():
-                if self.away:
-                    _drop(connection, self.run, self.away)
-                if self.task != ROOT:
-                    _end(connection, self.run, self.task, status)
+            last = self._owned(connection)
+            if last == self.next - 1:
+                self._keep(connection)
+            elif last != self.next - 1 + len(self._rows):  # else the server went away after it had taken them
+                raise LeaseLost(f"the server has lost what was done last of task {self.task} of run {self.run}")
+            if then:
+                then(connection)
 
-        self._kept(keep)
+        try:
+            self.database.transaction(keep)
+        except LeaseLost:
+            self._lost = True
+            raise
         self.next += len(self._rows)
         self._rows.clear()
         self._handed.clear()
         self._charges.clear()
+        self._must_sync = False
+
+    def _flush(self) -> None:
+        self._is_due = False
+        try:
+            self.flush()
+        except ZooidError:
+            self._lost = True  # the next commit says so, where somebody listens
+
+    def _keep(self, connection: Connection) -> None:
+        if self._must_sync or (self._handed and not self._rows):  # nobody could tell that these were lost
+            synced(connection)
+        write(connection, self.run, self.task, self.next, self._rows)
+        ledger.keep(connection, self.run, self._charges)
+        self._hand_on(connection)
+        if status := self._ended():
+            if self.away:
+                _drop(connection, self.run, self.away)
+            if self.task != ROOT:
+                _end(connection, self.run, self.task, status)
 
     def close(self) -> None:
         """Nothing: whoever works on the task lets go of it."""
@@ -122,26 +165,32 @@ class Zone:
         ends = (body for _, type_, task, body in self._rows if type_ == "task.ended" and task == self.task)
         return next((str(json.loads(body)["status"]) for body in ends), "")
 
-    def _kept(self, keep: Any) -> None:
-        try:
-            self.database.transaction(keep)
-        except LeaseLost:
-            self._lost = True
-            raise
-
-    def _check_owned(self, connection: Connection) -> None:
-        query = f"SELECT {_HELD} FROM zooid_task WHERE run = %s AND id = %s AND owner = %s AND fence = %s FOR UPDATE"
-        row = connection.execute(query, (self.run, self.task, me(), self.fence)).fetchone()
+    def _owned(self, connection: Connection) -> int:
+        """The number of the task's last event; raises LeaseLost where another owns the task."""
+        row = connection.execute(
+            f"SELECT {_HELD}, (SELECT max(n) FROM zooid_event e WHERE e.run = t.run AND e.zone = t.id) "
+            "FROM zooid_task t WHERE run = %s AND id = %s AND owner = %s AND fence = %s FOR UPDATE",
+            (self.run, self.task, me(), self.fence),
+        ).fetchone()
         if not row or not row[0]:
-            raise LeaseLost(f"task {self.task} of run {self.run} is another's by now")
+            raise self._another()
+        return row[1] or 0
+
+    def _another(self) -> LeaseLost:
+        return LeaseLost(f"task {self.task} of run {self.run} is another's by now")
 
     @contextmanager
     def books(self) -> Iterator[None]:
         """Holds the run's accounts, put into the tree as they are; what is committed within goes with them."""
-        self.commit()
-        with self.database.held() as connection:
-            self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
-            yield
+        self.flush()
+        try:
+            with self.database.held() as connection:
+                self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
+                yield
+                self.flush()
+        except LeaseLost:
+            self._lost = True
+            raise
 
     # -- handing on
 
@@ -154,16 +203,9 @@ class Zone:
         self.away.add(task.id)
         special = task.tool and (tool is None or not is_everywhere(tool))
         queue = tool_queue(task.tool, task.tool_version) if special else self.queue
-        if not self._handed:  # those that are handed on in the same moment go together
-            asyncio.get_running_loop().call_soon(self._flush)
         self._handed.append((self.run, task.id, self.task, queue, task.depth, awaited))
+        self.commit()
         return True
-
-    def _flush(self) -> None:
-        try:
-            self.commit()
-        except ZooidError:
-            self._lost = True  # the next commit says so, where somebody listens
 
     def _hand_on(self, connection: Connection) -> None:
         if not self._handed:
@@ -185,33 +227,21 @@ class Zone:
 
     def wait(self) -> None:
         """Let go of the task until what it handed on has ended; where it has by now, the task is queued again."""
-
-        def let_go(connection: Connection) -> None:
-            self._check_owned(connection)
-            _release(connection, self.run, self.task)
-
-        self.commit()
-        self._kept(let_go)
+        self.flush(lambda connection: _release(connection, self.run, self.task))
 
     def give_back(self) -> None:
         """Let go of a task that is not done; others may have it at once."""
 
         def let_go(connection: Connection) -> None:
-            self._check_owned(connection)
             connection.execute("UPDATE zooid_task SET woken = true WHERE run = %s AND id = %s", (self.run, self.task))
             _release(connection, self.run, self.task)
 
-        self._kept(let_go)
+        self.flush(let_go)
 
     def end_run(self, status: str, blocked: str, code: int) -> None:
         """Record how the whole run ended."""
-
-        def keep(connection: Connection) -> None:
-            self._check_owned(connection)
-            end_run(connection, self.run, RunEnded(ROOT, status, blocked, code), self.now())
-
-        self.commit()
-        self._kept(keep)
+        ended = RunEnded(ROOT, status, blocked, code)
+        self.flush(lambda connection: end_run(connection, self.run, ended, self.now()))
 
 
 def _is_soon_done(tool: Tool) -> bool:
@@ -232,20 +262,22 @@ def claim(database: Database, run: str, task: str) -> tuple[Zone, Tree] | None:
             f"open = (SELECT count(*) FROM zooid_task c WHERE c.run = t.run AND c.waiter = t.id AND c.id <> t.id "
             f"        AND c.{_OPEN}) "
             f"WHERE run = %s AND id = %s AND {_OPEN} AND (owner IS NULL OR NOT {_HELD}) "
-            "AND EXISTS (SELECT 1 FROM zooid_run r WHERE r.id = t.run AND r.status = 'running') RETURNING fence",
-            (me(), run, task),
+            "AND EXISTS (SELECT 1 FROM zooid_run r WHERE r.id = t.run AND r.status = 'running' AND r.version = %s) "
+            "RETURNING fence",
+            (me(), run, task, version()),
         ).fetchone()
         if row is None:
             return None
-        query = f"SELECT id FROM zooid_task WHERE run = %s AND waiter = %s AND id <> %s AND {_OPEN}"
-        away = {id for (id,) in connection.execute(query, (run, task, task))}
-        return (
-            int(row[0]),
-            _queue(connection, run),
-            last_number(connection, run, task),
-            away,
-            _events(connection, run, task),
+        known = connection.execute(
+            f"SELECT {_SERVED}, (SELECT max(n) FROM zooid_event e WHERE e.run = t.run AND e.zone = t.id), "
+            f"ARRAY(SELECT id FROM zooid_task c WHERE c.run = t.run AND c.waiter = t.id AND c.id <> t.id AND {_OPEN}) "
+            "FROM zooid_task t JOIN zooid_run r ON r.id = t.run WHERE t.run = %s AND t.id = %s",
+            (run, task),
         )
+        rows = _events(connection, run, task)  # sent together
+        is_served, last, away = known.fetchone() or (False, 0, [])
+        queue = everybody() if is_served else sitting_queue(run)
+        return int(row[0]), queue, last or 0, set(away), rows
 
     found = database.transaction(take)
     if found is None:
@@ -257,12 +289,8 @@ def claim(database: Database, run: str, task: str) -> tuple[Zone, Tree] | None:
 
 def _queue(connection: Connection, run: str) -> str:
     """Where a run's tasks go: to every worker where one is there, or else to the process that the run was begun in."""
-    query = (
-        "SELECT EXISTS (SELECT 1 FROM zooid_worker w JOIN zooid_run r ON w.version = r.version "
-        f"WHERE r.id = %s AND %s = ANY (w.queues) AND w.seen > clock_timestamp() - interval '{ALIVE}')"
-    )
-    row = connection.execute(query, (run, ANYBODY)).fetchone()
-    return ANYBODY if row and row[0] else sitting_queue(run)
+    row = connection.execute(f"SELECT {_SERVED} FROM zooid_run r WHERE r.id = %s", (run,)).fetchone()
+    return everybody() if row and row[0] else sitting_queue(run)
 
 
 def _events(connection: Connection, run: str, task: str) -> list[tuple[int, Row]]:
@@ -366,7 +394,7 @@ def begin(connection: Connection, run: str, by_anybody: bool = False) -> None:
         "WHERE run = %s AND NOT status = ANY (%s)",
         (run, list(FINISHED)),
     )
-    queue = ANYBODY if by_anybody else _queue(connection, run)
+    queue = everybody() if by_anybody else _queue(connection, run)
     connection.execute(
         "INSERT INTO zooid_task (run, id, waiter, queue, depth) VALUES (%s, %s, %s, %s, 0) "
         "ON CONFLICT (run, id) DO UPDATE SET status = 'queued', queue = excluded.queue",
@@ -405,7 +433,7 @@ def renew(connection: Connection, tasks: Iterable[tuple[str, str]]) -> list[tupl
 def rescue(connection: Connection) -> int:
     """Queue again what belonged to a process that is gone; how many tasks that were."""
     late = (
-        f"UPDATE zooid_task SET owner = NULL, lease = NULL, fence = fence + 1, woken = false WHERE (run, id) IN ("
+        f"UPDATE zooid_task SET owner = NULL, lease = NULL, fence = fence + 1, woken = true WHERE (run, id) IN ("
         f"SELECT run, id FROM zooid_task WHERE owner IS NOT NULL AND NOT {_HELD} FOR UPDATE SKIP LOCKED) "
         "RETURNING run, id, queue, depth"
     )
@@ -416,6 +444,25 @@ def rescue(connection: Connection) -> int:
         f"SELECT 1 FROM zooid_worker w WHERE w.id = r.sitting AND w.seen > clock_timestamp() - interval '{ALIVE}') "
         "RETURNING t.run, t.id, t.queue, t.depth"
     )
-    found += connection.execute(left, (ANYBODY, version())).fetchall()
+    found += connection.execute(left, (everybody(), version())).fetchall()
     defer(connection, found)
+    gone = (
+        "DELETE FROM procrastinate_jobs j WHERE status = 'doing' AND NOT EXISTS (SELECT 1 FROM procrastinate_workers w "
+        f"WHERE w.id = j.worker_id AND w.last_heartbeat > clock_timestamp() - interval '{ALIVE}') "
+        "RETURNING args ->> 'run', args ->> 'task'"
+    )
+    put_back(connection, connection.execute(gone).fetchall())
     return len(found)
+
+
+def put_back(connection: Connection, tasks: list[tuple[str, str]]) -> None:
+    """Queue tasks (run, id) again whose job was taken by somebody who does not have them, where nobody has them."""
+    if not tasks:
+        return
+    runs, ids = zip(*tasks, strict=True)
+    found = connection.execute(
+        "SELECT t.run, t.id, t.queue, t.depth FROM zooid_task t JOIN unnest(%s::text[], %s::text[]) AS job (run, id) "
+        "USING (run, id) WHERE owner IS NULL AND (status = 'queued' OR woken AND status = 'running')",
+        (list(runs), list(ids)),
+    ).fetchall()
+    defer(connection, found)

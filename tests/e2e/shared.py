@@ -53,9 +53,8 @@ def workers(
     with contextlib.ExitStack() as stack:
         variables = {"ZOOID_DATABASE": database, **more}
         found = [stack.enter_context(zooid.start("worker", **variables)) for _ in range(number)]
-        until(
-            lambda: count(database, "SELECT count(*) FROM zooid_worker WHERE 'zooid' = ANY (queues)") >= there + number
-        )
+        here = "SELECT count(*) FROM zooid_worker WHERE queues[1] LIKE 'zooid %'"
+        until(lambda: count(database, here) >= there + number)
         yield found
 
 
