@@ -13,6 +13,7 @@ from agent.postgres.site import Site
 def serve(site: Site, output: Output) -> int:
     """Work until a signal comes; what is in work then goes to others at once."""
     site.arrive()
+    site.note = output.say
     output.say(f"taking tasks from {shown(site.database.url)}, {site.slots} at a time; Ctrl-C ends it")
     asyncio.run(_until_asked_to_end(site))
     return 0

@@ -40,6 +40,8 @@ class Site:
     def __init__(self, database: Database, queues: Sequence[str], slots: int, prepare: Prepare) -> None:
         self.database, self.queues, self.slots = database, list(queues), slots
         self._prepare = prepare
+        self.note: Callable[[str], None] = lambda text: None  # what whoever started this process should know
+        self._left: set[tuple[str, str]] = set()  # runs that cannot be worked on here, and why
         self._at_work: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
     async def serve(self) -> None:
@@ -86,7 +88,12 @@ class Site:
                 del self._at_work[run, task]
 
     async def _solve(self, zone: Zone, tree: Tree) -> None:
-        work = self._prepare(tree, zone)
+        try:
+            work = self._prepare(tree, zone)
+        except PersonError as error:  # a workspace, a key, a model file that this machine has not
+            self._say_left(zone.run, str(error))
+            zone.leave()
+            return
         task = await self._in_time(work, zone)
         if task.status not in FINISHED and task.status != "paused":
             zone.wait()
@@ -94,6 +101,11 @@ class Site:
             zone.end_run(task.status, task.blocked, exit_code(task.status))
         else:
             zone.flush()
+
+    def _say_left(self, run: str, why: str) -> None:
+        if (run, why) not in self._left:
+            self._left.add((run, why))
+            self.note(f"run {run} is left to other workers: {why}")
 
     async def _in_time(self, work: Run, zone: Zone) -> Task:
         """Work on the zone's task in the seconds that are left to the whole run."""

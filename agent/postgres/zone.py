@@ -238,6 +238,19 @@ class Zone:
 
         self.flush(let_go)
 
+    def leave(self) -> None:
+        """Let go of a task that cannot be done here; others have a second to take it."""
+
+        def let_go(connection: Connection) -> None:
+            row = connection.execute(
+                "UPDATE zooid_task SET owner = NULL, lease = NULL, woken = true WHERE run = %s AND id = %s "
+                "RETURNING run, id, queue, depth",
+                (self.run, self.task),
+            ).fetchone()
+            defer(connection, [row] if row else [], "clock_timestamp() + interval '1 second'")
+
+        self.flush(let_go)
+
     def end_run(self, status: str, blocked: str, code: int) -> None:
         """Record how the whole run ended."""
         ended = RunEnded(ROOT, status, blocked, code)
@@ -326,9 +339,9 @@ def _grown(run: str, rows: list[tuple[int, Row]]) -> tuple[Tree, float]:
 # -- what changes where several look on
 
 
-def defer(connection: Connection, tasks: list[tuple[str, str, str, int]]) -> None:
+def defer(connection: Connection, tasks: list[tuple[str, str, str, int]], at: str = "NULL") -> None:
     """Have procrastinate hand tasks (run, id, queue, depth) to whoever is free, the deepest first."""
-    job = "ROW(%s, %s, %s, NULL, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1"
+    job = f"ROW(%s, %s, %s, NULL, NULL, %s::jsonb, {at})::procrastinate_job_to_defer_v1"
     values: list[Any] = []
     for run, id, queue, depth in tasks:
         values += [queue, JOB, depth, json.dumps({"run": run, "task": id})]

@@ -170,6 +170,47 @@ def test_a_result_is_replaced_while_workers_are_at_it(zooid: Piped, database: st
     assert [one["by"] for one in events if one["type"] == "task.ended" and one["task"] == "root.b0"] == [person()]
 
 
+def test_a_worker_without_the_workspace_leaves_the_run_to_others(zooid: Piped, database: str, work: Path) -> None:
+    there = {"ZOOID_DATABASE": database}
+    begun = zooid("run", "--bg", "how many words has a.txt?", **there)
+    run, away = begun.stdout.strip(), work.with_name("away")
+    assert begun.returncode == 0, begun.stderr
+    work.rename(away)
+    elsewhere = Piped(zooid.home, away)
+    with workers(elsewhere, database, 1, ZOOID_DATABASE=database) as [worker]:
+        assert worker.stderr is not None
+        said = next(line for line in worker.stderr if "left to other workers" in line)
+        assert f"run {run}" in said and f"the workspace {work} is not there" in said
+        assert elsewhere("runs", "--json", **there).stdout.count('"status": "running"') == 1
+        away.rename(work)
+        until(lambda: '"status": "done"' in zooid("runs", "--json", **there).stdout)
+    assert "3" in zooid("tree", run, **there).stdout
+
+
+def test_a_worker_of_another_version_takes_nothing(zooid: Piped, database: str, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "zooid-99.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: zooid\nVersion: 99.0\n")
+    there = {"ZOOID_DATABASE": database}
+    with workers(zooid, database, 1, PYTHONPATH=str(other.parent), **there):
+        run = zooid("run", "--bg", "how many words has a.txt?", **there).stdout.strip()
+        time.sleep(1.5)
+        assert count(database, "SELECT count(*) FROM zooid_worker WHERE version = '99.0'") == 1
+        assert count(database, f"SELECT count(*) FROM zooid_task WHERE run = '{run}' AND fence > 0") == 0
+        with workers(zooid, database, 1, there=1, **there):
+            until(lambda: '"status": "done"' in zooid("runs", "--json", **there).stdout)
+
+
+def test_a_password_in_the_address_is_shown_nowhere(zooid: Piped, database: str) -> None:
+    url = database.replace("postgres@", "postgres:letmein-7@")
+    shown = [zooid(*words, ZOOID_DATABASE=url) for words in (["run", "how much is 1 + 1"], ["runs", "--json"])]
+    shown.append(zooid("config", "show", ZOOID_DATABASE=url))
+    shown.append(zooid("run", "how much is 1 + 1", ZOOID_DATABASE=url.replace("/zooid", "/nothing")))
+    assert [done.returncode for done in shown] == [0, 0, 0, 3]
+    assert not any("letmein-7" in done.stdout + done.stderr for done in shown)
+    assert count(database, "SELECT count(*) FROM zooid_event WHERE body LIKE '%letmein-7%'") == 0
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
