@@ -132,9 +132,9 @@ def _key() -> Finding:
 
 def _openai() -> Finding:
     try:
-        return Finding("openai", "done", f"httpx2 {importlib.metadata.version('httpx2')}")
+        return Finding("openai", "done", f"openai {importlib.metadata.version('openai')}")
     except importlib.metadata.PackageNotFoundError:
-        return Finding("openai", "warn", "the package httpx2 is not installed; the planner openai cannot be used")
+        return Finding("openai", "warn", "the package openai is not installed; the planner openai cannot be used")
 
 
 def _tiktoken(model: str) -> Finding:

@@ -10,7 +10,6 @@ import asyncio
 import email.utils
 import functools
 import json
-import os
 import random
 import re
 import socket
@@ -54,6 +53,14 @@ class _Transient(Exception):
 
 class _Unheard(_Transient):
     """A call whose answer never came whole: it may have been billed."""
+
+
+class _Refused(Exception):
+    """An answer with a status that is no success, as it came."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], text: bytes) -> None:
+        super().__init__(status)
+        self.status, self.headers, self.text = status, headers, text
 
 
 class _Lacking(Exception):
@@ -107,7 +114,7 @@ class OpenAIPlanner:
 
     async def close(self) -> None:
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.close()
             self._client = None
 
     def _counter(self, text: str) -> int:
@@ -241,40 +248,62 @@ class OpenAIPlanner:
     async def _answered(self, client: Any, body: dict[str, Any], seconds: float) -> dict[str, Any]:
         """A reply is a chat completion, or it is an error that says what to do about it."""
         import httpx2
+        import openai
 
         try:
             async with asyncio.timeout(seconds):  # a server that sends a byte now and then must end as well
-                status, headers, text = await self._exchange(client, body)
+                text = await self._exchange(client, body)
         except TimeoutError:
             raise _Unheard(f"there was no answer within {seconds:.0f} seconds") from None
+        except openai.APIConnectionError as error:
+            raise self._broken(error.__cause__ if isinstance(error.__cause__, Exception) else error) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             raise self._broken(error) from None
-        if status >= 300:
-            raise self._refusal(status, _error_in(text), headers, body)
+        except _Refused as refused:
+            raise self._refusal(refused.status, _error_in(refused.text), refused.headers, body) from None
         return self._completion(text, body)
 
-    async def _exchange(self, client: Any, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
-        """What a server answers: status, headers, body. No redirect is followed: the key is for this host alone."""
+    async def _exchange(self, client: Any, body: dict[str, Any]) -> bytes:
+        """The body of a server's answer. No redirect is followed: the key is for this host alone.
+
+        The plain `post`: what `chat.completions` adds is its import and a walk over every message.
+        """
         said = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # halves of characters have no bytes
-        async with client.stream("POST", "chat/completions", content=said) as response:
-            text = bytearray()
-            async for part in response.aiter_bytes():
-                text += part
-                if len(text) > _MOST_BYTES:
-                    raise ProviderUnavailable(f"{self._address()} sent more than {_MOST_BYTES >> 20} MiB for one reply")
-            return response.status_code, response.headers, bytes(text)
+        headers = {"Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"}  # read here, with a limit
+        options = {"headers": headers, "follow_redirects": False}
+        response = (await client.post("/chat/completions", cast_to=object, content=said, options=options)).http_response
+        try:
+            return await self._whole(response)
+        finally:
+            await response.aclose()
+
+    async def _whole(self, response: Any) -> bytes:
+        """All that a server sends; raises ProviderUnavailable where that is more than a reply can be."""
+        text = bytearray()
+        async for part in response.aiter_bytes():
+            text += part
+            if len(text) > _MOST_BYTES:
+                raise ProviderUnavailable(f"{self._address()} sent more than {_MOST_BYTES >> 20} MiB for one reply")
+        return bytes(text)
+
+    async def _refuse(self, response: Any) -> None:
+        """Takes an answer that is none from the client, which would read all of it, however much that is."""
+        if response.status_code >= 300:
+            raise _Refused(response.status_code, response.headers, await self._whole(response))
 
     def _connected(self) -> Any:
         if self._client is None:
-            import httpx2
+            import openai
 
             self._check_settings()
-            given = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-            headers = {name: value for name, variable in given.items() if (value := os.environ.get(variable))}
-            headers["Content-Type"] = "application/json"
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-            self._client = httpx2.AsyncClient(base_url=self._base_url or _OPENAI, headers=headers, timeout=None)
+            hooks = {"response": [self._refuse]}
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key or "none",
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=None,
+                http_client=openai.DefaultAsyncHttpxClient(timeout=None, event_hooks=hooks),
+            )
         return self._client
 
     def _broken(self, error: Exception) -> Exception:
