@@ -388,7 +388,7 @@ def test_resumed_by_the_command_as_it_is_installed(world: World, whole: Undistur
 def main() -> None:
     """Fork for each order on standard input; the end of each process to standard output."""
     sys.argv = ["zooid"]
-    for module in ("httpx2", "agent.planners.openai", "agent.assemble", "agent.session", "agent.view"):
+    for module in ("openai", "agent.planners.openai", "agent.assemble", "agent.session", "agent.view"):
         importlib.import_module(module)
     import cli
     from tools.registry import built_in
