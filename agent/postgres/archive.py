@@ -159,6 +159,8 @@ class PostgresArchive:
         tree = record.tree()
         if not record.seen:
             raise NotFound(f"run {record.run} was ended before its goal was kept; start it again with: zooid run")
+        if tree.ended is None:
+            tree.blocked = self.database.transaction(lambda connection: _lacks(connection, record.run))
         return record, tree
 
     def _found(self, run: str) -> str:
@@ -266,9 +268,31 @@ def _summary(connection: Connection, run: str) -> Summary:
     for _, (at, type_, _, body) in read(connection, run, about, (run,)):
         found.take(type_, json.loads(body), at)
     found.status = "running" if _is_running(connection, run) else found.status
+    found.blocked = found.blocked or _lacks(connection, run)
     counted = "SELECT count(*) FROM zooid_event WHERE run = %s AND type = 'task.planned'"
     found.tasks = max(0, int((connection.execute(counted, (run,)).fetchone() or (0,))[0]) - 1)
     paid = read(connection, run, "run = %s AND type IN ('attempt.decided', 'attempt.ended')", (run,))
     usages = (json.loads(body).get("usage") for _, (_, _, _, body) in paid)
     found.usage = sum((Usage(**usage) for usage in usages if usage and usage["calls"]), Usage())
     return found
+
+
+def _lacks(connection: Connection, run: str) -> str:
+    """What tasks of an open run wait for that no process has which is there; empty where they wait for nothing."""
+    query = f"""
+        SELECT t.id, t.queue FROM zooid_task t JOIN zooid_run r ON r.id = t.run
+        WHERE t.run = %s AND r.status = 'running' AND t.status IN ('queued', 'running') AND t.owner IS NULL
+          AND t.open = 0 AND NOT EXISTS (
+            SELECT 1 FROM zooid_worker w
+            WHERE t.queue = ANY (w.queues) AND w.seen > clock_timestamp() - interval '{ALIVE}')
+        ORDER BY t.id LIMIT 1"""
+    row = connection.execute(query, (run,)).fetchone()
+    if not row:
+        return ""
+    task, queue = row
+    kind, _, tool = queue.partition(": ")
+    if tool:
+        return "task {} waits for a worker that has the tool {} in version {}".format(task, *tool.split(" "))
+    if kind.startswith("run:"):
+        return f"task {task} waits for: zooid resume {run}"
+    return f"task {task} waits for a worker of {kind}; start one with: zooid worker"

@@ -150,6 +150,46 @@ def test_a_job_waits_for_a_worker_and_is_ended_from_elsewhere(zooid: Piped, data
     assert "no log of a run; see" in zooid("jobs", "logs", sent[1], ZOOID_DATABASE=database).stderr
 
 
+TOOL = '''"""Shouting."""
+import pathlib
+import time
+
+
+def shout(text: str) -> str:
+    """Make a text loud. {more}"""
+    while pathlib.Path({flag!r}).exists():
+        time.sleep(0.05)
+    return text.upper()
+'''
+
+
+def test_a_task_waits_for_a_worker_that_has_its_tool_in_its_version(
+    zooid: Piped, database: str, home: Path, tmp_path: Path
+) -> None:
+    plugin, flag = home / "config" / "zooid" / "tools" / "shout.py", tmp_path / "flag"
+    plugin.parent.mkdir(parents=True)
+    first, second = (TOOL.format(more=more, flag=str(flag)) for more in ("First.", "Second."))
+    plugin.write_text(first)
+    flag.touch()
+    plan = {"tasks": [{"id": "a", "tool": "shout", "args": {"text": "hey"}}], "answer": "$a"}
+    with Server(lambda body: plan) as server:
+        there = {"ZOOID_DATABASE": database}
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", **there}
+        with workers(zooid, database, 1, **model) as found:
+            run = zooid("run", "--bg", "make hey loud", *MODEL, **model).stdout.strip()
+            until(lambda: bool(_owned(database, found[0].pid).get("root.a")))
+            found[0].kill()
+        flag.unlink()
+        plugin.write_text(second)
+        with workers(zooid, database, 1, **model):
+            until(lambda: "that has the tool shout in version" in zooid("jobs", **there).stdout)
+            assert "task root.a waits for a worker" in zooid("tree", run, **there).stdout
+            plugin.write_text(first)
+            with workers(zooid, database, 1, there=1, **model):
+                done = zooid("jobs", "wait", run, **there)
+    assert done.returncode == 0 and done.stdout.strip() == "HEY", done.stderr
+
+
 def test_a_result_is_replaced_while_workers_are_at_it(zooid: Piped, database: str) -> None:
     quick = growing(3, 2, 0.1)
 
