@@ -174,7 +174,7 @@ def test_after_a_restart_of_the_machine_all_goes_on(zooid: Piped, home: Path, se
     for pid in processes(home):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(home))
-    assert set(states(home).values()) == {"interrupted"}
+    until(lambda: set(states(home).values()) == {"interrupted"})  # a lock is held a moment longer than its process
     server.released.set()
     assert zooid("jobs", "resume", "--all").returncode == 0
     waited = zooid("jobs", "wait", *runs)
