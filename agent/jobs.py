@@ -24,7 +24,7 @@ from agent import control
 from agent import events as ev
 from agent.archive import Log, Request, Summary
 from agent.errors import NotFound, PersonError, StorageError, UsageError
-from agent.store import Folder
+from agent.store import Folder, is_held
 from agent.task import FINISHED, ROOT
 from agent.tree import Tree
 
@@ -329,14 +329,7 @@ class Jobs:
             yield
 
     def _worker_lives(self) -> bool:
-        try:
-            with open(self.folder / "worker.lock") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return False
+        return is_held(self.folder / "worker.lock")
 
 
 def interrupted(tree: Tree) -> None:

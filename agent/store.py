@@ -305,8 +305,13 @@ def files(folder: Path) -> list[Path]:
 
 def being_worked_on(path: Path) -> bool:
     """Whether a process holds the run of this file."""
+    return is_held(_lock_file(path))
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock file; one that is not there is held by nobody."""
     try:
-        with open(_lock_file(path)) as lock:
+        with open(path) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

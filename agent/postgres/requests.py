@@ -59,7 +59,7 @@ def _end(connection: Connection, record: Record, request: Request) -> str:
     if task.status in FINISHED:
         return f"task {task.id} is {task.status} already, and what waits for it goes on"
     if not connection.execute(handed, (record.run, task.id)).fetchone():
-        whole = next((above.id for above in tree.ancestors(task) if _is_open(above.status)), ROOT)
+        whole = next((above.id for above in tree.ancestors(task) if above.status not in FINISHED), ROOT)
         return f"task {task.id} is done together with {whole}; cancel or replace that one"
     is_new = request.kind == "replace"
     status, why = ("done", "") if is_new else ("cancelled", f"cancelled by {request.by}")
@@ -69,10 +69,6 @@ def _end(connection: Connection, record: Record, request: Request) -> str:
     below = [one.id for one in tree.subtree(task.id) if one.id != task.id]
     end_task(connection, record.run, ended, below, record.now())
     return ""
-
-
-def _is_open(status: str) -> bool:
-    return status not in FINISHED
 
 
 def _note(connection: Connection, record: Record, event: ev.Event) -> None:

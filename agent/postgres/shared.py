@@ -47,12 +47,12 @@ class SharedRun:
         self._look()
         serving = asyncio.create_task(self.site.serve())
         try:
-            self._begin()
+            begin(self.store, self.tree)
             while True:
                 await self._until_it_rests(serving)
                 if self.tree.status != "paused" or self.person is None or not await self._ask():
                     break
-                self._begin()
+                begin(self.store, self.tree)
         except asyncio.CancelledError:
             self._end("interrupted", "", 130)
             raise
@@ -64,11 +64,6 @@ class SharedRun:
         if self.tree.status in ("stopped", "interrupted"):
             raise _told(self.tree.blocked or "it was stopped from elsewhere", self.tree.exit_code or 130)
         return self.tree
-
-    def _begin(self) -> None:
-        for event in list(self.tree.planted()):
-            self.emit(event)
-        self.store.database.transaction(lambda c: zones.begin(c, self.store.run))
 
     async def _until_it_rests(self, serving: asyncio.Task[None]) -> None:
         while True:
