@@ -86,10 +86,8 @@ class Record:
 
         def keep(connection: Connection) -> None:
             connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR UPDATE", (self.run,))
-            number = last_number(connection, self.run, OF_THE_RUN) + 1
-            write(connection, self.run, OF_THE_RUN, number, self._waiting)
-            for _, type_, task, body in self._waiting:
-                note_run(connection, self.run, type_, body)
+            write_of_run(connection, self.run, self._waiting)
+            for _, type_, task, _ in self._waiting:
                 if type_ == "task.planned":
                     ledger.keep(connection, self.run, [Charge((task,))])
 
@@ -203,6 +201,14 @@ def write(connection: Connection, run: str, zone: str, number: int, rows: Iterab
     )
 
 
+def write_of_run(connection: Connection, run: str, rows: Iterable[Row]) -> None:
+    """Add events about a run as a whole, and keep what they say of it; whoever calls holds the run's row."""
+    rows = list(rows)
+    write(connection, run, OF_THE_RUN, last_number(connection, run, OF_THE_RUN) + 1, rows)
+    for _, type_, _, body in rows:
+        _note_run(connection, run, type_, body)
+
+
 def read(connection: Connection, run: str, wanted: str, values: tuple[Any, ...]) -> list[tuple[int, Row]]:
     """The events for which the condition `wanted` holds, in order; raises StorageError at the first damaged one."""
     found = []
@@ -226,7 +232,7 @@ def last_number(connection: Connection, run: str, zone: str) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def note_run(connection: Connection, run: str, type_: str, body: str) -> None:
+def _note_run(connection: Connection, run: str, type_: str, body: str) -> None:
     """Keep what an event says of the run as a whole where the runs are listed."""
     data = json.loads(body) if type_.startswith("run.") else {}
     change: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent import events as ev
 from agent.archive import Request
 from agent.control import asked_for
-from agent.postgres.archive import OF_THE_RUN, Record, last_number, write
+from agent.postgres.archive import Record, write_of_run
 from agent.postgres.zone import begin, end_run, end_task
 from agent.task import FINISHED, ROOT
 
@@ -46,7 +46,6 @@ def _answer(connection: Connection, record: Record, request: Request) -> str:
     _note(connection, record, ev.Answered(asked.task, asked.kind, request.value, asked.call, by=request.by))
     if tree.ended is not None:
         _note(connection, record, ev.RunResumed(ROOT, tree.settings))
-        connection.execute("UPDATE zooid_run SET status = 'running' WHERE id = %s", (record.run,))
         begin(connection, record.run)
     return ""
 
@@ -72,6 +71,4 @@ def _end(connection: Connection, record: Record, request: Request) -> str:
 
 
 def _note(connection: Connection, record: Record, event: ev.Event) -> None:
-    number = last_number(connection, record.run, OF_THE_RUN) + 1
-    row = (record.now(), event.type, event.task, event.packed())
-    write(connection, record.run, OF_THE_RUN, number, [row])
+    write_of_run(connection, record.run, [(record.now(), event.type, event.task, event.packed())])

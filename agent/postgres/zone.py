@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import LeaseLost, ZooidError
 from agent.events import Event, RunEnded, TaskEnded, from_body
 from agent.postgres import ledger
-from agent.postgres.archive import ALIVE, OF_THE_RUN, Row, last_number, me, note_run, read, version, write
+from agent.postgres.archive import ALIVE, OF_THE_RUN, Row, last_number, me, read, version, write, write_of_run
 from agent.postgres.database import Database, many, synced
 from agent.postgres.ledger import Charge
 from agent.task import FINISHED, ROOT, Task
@@ -421,9 +421,7 @@ def end_run(connection: Connection, run: str, event: RunEnded, at: float) -> Non
     row = connection.execute("SELECT status FROM zooid_run WHERE id = %s FOR UPDATE", (run,)).fetchone()
     if row is None or row[0] != "running":
         return
-    rows = [(at, event.type, event.task, event.packed())]
-    write(connection, run, OF_THE_RUN, last_number(connection, run, OF_THE_RUN) + 1, rows)
-    note_run(connection, run, event.type, event.packed())
+    write_of_run(connection, run, [(at, event.type, event.task, event.packed())])
     connection.execute(
         f"UPDATE zooid_task SET owner = NULL, fence = fence + 1, status = 'let go' WHERE run = %s AND {_OPEN}", (run,)
     )
