@@ -237,7 +237,7 @@ def _local(settings: config.Settings) -> Planner:
     path = Path(settings.model_path)
     if not path.is_file():
         raise ConfigError(f"there is no model file {path}; give the path of a GGUF with --model")
-    return LocalPlanner(path, settings.context, settings.gpu_layers)
+    return LocalPlanner(path, settings.context, settings.gpu_layers, sha256=settings.model_sha256 or "")
 
 
 def _warnings(at: Setup, tools: Registry) -> list[str]:

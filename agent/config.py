@@ -40,6 +40,7 @@ class Settings:
     key_file: str | None = None  # that holds the key; OPENAI_API_KEY comes before it
     keyring: str | None = None  # the name that the system's keyring holds the key under, for the service zooid
     model_path: str | None = None  # a GGUF for the local planner
+    model_sha256: str | None = None  # which that file must have; without it any is loaded
     gpu_layers: int = -1  # of a GGUF; -1: all
     context: int = 8192  # tokens that the local planner's model is given room for
     approve: str = "ask"
@@ -121,6 +122,12 @@ def _text(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise ValueError("a text that is not empty")
+
+
+def _sha256(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value.strip().lower()):
+        return value.strip().lower()
+    raise ValueError("a SHA-256 of 64 digits, as sha256sum FILE gives it")
 
 
 def _url(value: Any) -> str:
@@ -236,6 +243,7 @@ _KINDS: dict[str, _Kind] = {
     "key_file": _Kind(_text, _always, is_path=True),
     "keyring": _Kind(_text, _always),
     "model_path": _Kind(_text, _always, is_path=True),
+    "model_sha256": _Kind(_sha256, _always),
     "gpu_layers": _Kind(_whole(-1)),
     "context": _Kind(_whole(256)),
     "approve": _Kind(_approve, _less_strict),

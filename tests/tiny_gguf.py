@@ -23,15 +23,25 @@ def write(
     template: str | None = TEMPLATE,
     prefer: str = "",
     architecture: str = "llama",
+    tokenizer: str = "llama",
+    experts: int = 0,
+    files: int = 1,
 ) -> Path:
-    """Write the file. The characters of `prefer`, such as closing quotes, are made likelier wherever they may stand."""
+    """Write the file. The characters of `prefer`, such as closing quotes, are made likelier wherever they may stand.
+
+    With `experts`, of which it has no tensors, llama.cpp aborts while it loads the file; with the `tokenizer` rwkv,
+    which wants other tokens, it makes tokens without end. With more `files` than one it says that it is one of them.
+    """
     import gguf
     import numpy
 
     random = numpy.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(path), architecture)
     _describe(writer, context, template)
-    _vocabulary(writer, gguf)
+    _vocabulary(writer, gguf, tokenizer)
+    writer.add_uint16("split.count", files)
+    if experts:
+        writer.add_expert_count(experts)
     for name, shape in _shapes().items():
         norm = name.endswith("norm.weight")
         weights = numpy.ones(shape) if norm else random.normal(0, 0.4, shape)
@@ -64,9 +74,9 @@ def _describe(writer: Any, context: int, template: str | None) -> None:
         writer.add_chat_template(template)
 
 
-def _vocabulary(writer: Any, gguf: Any) -> None:
+def _vocabulary(writer: Any, gguf: Any, tokenizer: str) -> None:
     kind = gguf.TokenType
-    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_model(tokenizer)
     writer.add_token_list(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))])
     writer.add_token_scores([0.0] * 259)
     writer.add_token_types([kind.UNKNOWN, kind.CONTROL, kind.CONTROL, *([kind.BYTE] * 256)])

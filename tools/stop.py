@@ -20,6 +20,10 @@ class Stop:
         self._ways: list[Callable[[], None]] = []
         self._wanted = False
 
+    @property
+    def wanted(self) -> bool:
+        return self._wanted
+
     def now(self) -> None:
         with self._lock:
             self._wanted, ways = True, list(self._ways)

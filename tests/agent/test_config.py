@@ -78,6 +78,7 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         key_file = "key"
         keyring = "main"
         model_path = "~/a.gguf"
+        model_sha256 = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"
         gpu_layers = 0
         context = 512
         approve = "never"
@@ -142,6 +143,7 @@ def test_an_unknown_variable_is_a_warning(project: Path) -> None:
         ("max-depth = 3", "there is no setting 'max-depth'; did you mean max_depth?"),
         ("colour = 3", "there is no setting 'colour'; see them with: zooid config show"),
         ("max_depth = 'many'", "max_depth must be a whole number from 0 up, not 'many'"),
+        ("model_sha256 = 'abc'", "model_sha256 must be a SHA-256 of 64 digits, as sha256sum FILE gives it, not 'abc'"),
         ("max_depth = true", "max_depth must be a whole number"),
         ("max_tasks = 0", "from 1 up, not 0"),
         ("max_seconds = nan", "a number of seconds above 0"),

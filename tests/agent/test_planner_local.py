@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.util
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,19 +16,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from agent.errors import ProviderUnavailable, UnsoundPlan, UsageError
-from agent.planners import Ask, Reply, decisions, local
+from agent.planners import Ask, Reply, decisions, grammar
 from agent.planners.local import LocalPlanner
 from agent.planners.openai import OpenAIPlanner
 from agent.task import Answer, Plan, Question, Wish
 from tests import tiny_gguf
-from tools.errors import ModelFileError
-from tools.registry import from_function
+from tools.errors import ModelFileError, ToolError
+from tools.function import Param
+from tools.micro.chat import SYSTEM, USER, Chat
+from tools.registry import Tool, from_function
 
 for needed in ("llama_cpp", "gguf"):
     if importlib.util.find_spec(needed) is None:
@@ -102,18 +108,18 @@ def test_random_weights_give_a_decision_that_can_be_read(seed: int, folder: Path
 def test_the_second_grammar_always_ends_within_the_limit() -> None:
     for most in (60, 100, 200, 400, 1000, 4000):
         for tools in ([], TOOLS):
-            wanted, text = local._frugal(Ask("g", tools=tools), most)
-            assert local.longest(wanted, text) < most
-    wanted, text = local._frugal(Ask("g", tools=TOOLS), 4000)
+            wanted, text = grammar.widest(Ask("g", tools=tools), most)
+            assert grammar.longest(wanted, text) < most
+    wanted, text = grammar.widest(Ask("g", tools=TOOLS), 4000)
     assert "tasks" in json.dumps(wanted) and text >= 40
 
 
 def test_the_bound_of_a_schema_is_the_longest_that_its_grammar_takes() -> None:
-    wanted = local.schema(TOOLS[:1], True, 2, 8)
+    wanted = grammar.schema(TOOLS[:1], True, 2, 8)
     text, whole = "é" * 5, -111111111111
     widest = {"id": "aaaaaaaa", "tool": "read_text", "args": {"path": text, "lines": [whole] * 8}, "each": [text] * 8}
     said = json.dumps({"tasks": [widest, widest], "answer": text, "notes": text}, ensure_ascii=False)
-    assert len(said.replace(" ", "").encode()) <= local.longest(wanted, 5)
+    assert len(said.replace(" ", "").encode()) <= grammar.longest(wanted, 5)
     assert isinstance(decisions.parse(said), Plan)
 
 
@@ -170,26 +176,118 @@ def test_a_template_that_wants_no_system_message_is_given_none(folder: Path) -> 
 
 @pytest.mark.parametrize(
     ("template", "told"),
-    [("{{ raise_exception('never') }}", "template fails"), ("{% if %}", "cannot load")],
+    [
+        ("{{ raise_exception('never') }}", "template fails .never"),
+        ("{% if %}", "template fails .Expected"),
+        ("always the same", "template fails .it leaves out"),
+        ("{{ 'a' * 10 ** 10 }}" + tiny_gguf.TEMPLATE, "template fails .MemoryError"),
+        ("{{ 'a' * 10 ** 7 }}" + tiny_gguf.TEMPLATE, "template fails .it adds too much"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}" + tiny_gguf.TEMPLATE, "template fails .access to attribute"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "end within 2 seconds"),
+    ],
 )
 def test_a_template_that_fails_is_told(template: str, told: str, folder: Path) -> None:
     path = tiny_gguf.write(folder / "failing.gguf", template=template)
     with pytest.raises(ModelFileError, match=f"failing.gguf.*{told}"):
-        decide(path, Ask("g", may_plan=False))
+        decide(path, Ask("g", may_plan=False), timeout=2)
 
 
-def test_a_template_without_end_is_left_behind(folder: Path) -> None:
-    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    path = tiny_gguf.write(folder / "endless.gguf", template=loop)
+def test_what_is_said_cannot_pose_as_a_mark_of_the_model(model: Path) -> None:
+    chat = Chat(model, 2560, 0, 1)
+    chat.frame(SYSTEM + USER)
+    start, *tokens = chat._tokens("<s>", "</s>")
+    assert start == 1 and not {1, 2} & {*tokens} and len(tokens) == len("<s></s>" + "<system><user><assistant>") + 2
+
+
+# -- what goes wrong in the worker
+
+
+def test_a_file_that_crashes_llama_cpp_is_named(folder: Path) -> None:
+    path = tiny_gguf.write(folder / "crashes.gguf", experts=5)
+    with pytest.raises(ModelFileError, match=r"crashes.gguf: the process of the model crashed \(SIGABRT\); take"):
+        decide(path, Ask("g"))
+
+
+def test_a_tokenizer_that_hangs_is_ended(folder: Path) -> None:
+    path = tiny_gguf.write(folder / "hangs.gguf", tokenizer="rwkv")
+    with pytest.raises(ModelFileError, match=r"hangs.gguf: .* did not come to an end within 1 second"):
+        decide(path, Ask("g"), timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "told"),
+    [(signal.SIGSEGV, ToolError, "crashed .SIGSEGV"), (signal.SIGSTOP, ProviderUnavailable, "within 2 seconds")],
+)
+def test_a_crash_and_a_hang_are_errors_of_their_call(
+    number: signal.Signals, error: type[Exception], told: str, model: Path
+) -> None:
+    async def run() -> Reply:
+        planner = LocalPlanner(model, context=2560, max_tokens=200, timeout=2)
+        await planner.decide(Ask("first", may_plan=False), str)
+        assert planner._model is not None
+        os.kill(planner._model._worker.pid, number)
+        with pytest.raises(error, match=f"tiny.gguf.*{told}"):
+            await planner.decide(Ask("second", may_plan=False), str)
+        reply = await planner.decide(Ask("third", may_plan=False), str)
+        await planner.close()
+        return reply
+
+    assert asyncio.run(run()).usage.calls >= 1
+
+
+def test_the_worker_goes_with_zooid(model: Path) -> None:
     script = (
-        "import asyncio, sys\nfrom agent.planners import Ask\nfrom agent.planners.local import LocalPlanner\n"
-        "asyncio.run(LocalPlanner(sys.argv[1], context=2560, timeout=2).decide(Ask('g'), str))"
+        "import asyncio, os, signal, sys\nfrom agent.planners import Ask\n"
+        "from agent.planners.local import LocalPlanner\nplanner = LocalPlanner(sys.argv[1], context=2560)\n"
+        "asyncio.run(planner.decide(Ask('g', may_plan=False), str))\nprint(planner._model._worker.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    ran = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=30, cwd=ROOT)
-    assert ProviderUnavailable.__name__ in ran.stderr and "gave no decision within 2 seconds" in ran.stderr
+    ran = subprocess.run([sys.executable, "-c", script, model], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    deadline = time.monotonic() + 2
+    while Path(f"/proc/{int(ran.stdout)}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{int(ran.stdout)}").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "text", "truncated", "folder", "architecture"])
+def test_a_model_file_is_known_by_its_hash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    path = tiny_gguf.write(folder / "hashed.gguf", prefer=CLOSING)
+    notes: list[str] = []
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    for _ in range(2):
+        decide(path, Ask("g", may_plan=False), notes, sha256=sha256)
+    assert notes == []
+    tiny_gguf.write(path, seed=1, prefer=CLOSING)
+    decide(path, Ask("g", may_plan=False), notes)
+    assert [note for note in notes if "hashed.gguf is another file than when it was last used" in note]
+    with pytest.raises(ModelFileError, match=f"hashed.gguf: its SHA-256 is .* and not {sha256}.*model_sha256"):
+        decide(path, Ask("g", may_plan=False), sha256=sha256)
+
+
+# -- the grammar
+
+
+def odd(name: str, params: list[Param]) -> Tool:
+    return replace(TOOLS[0], about=replace(TOOLS[0].about, name=name, params=tuple(params)))
+
+
+def test_what_a_server_declares_makes_no_grammar_long_or_deep(model: Path) -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(500):
+        deep = {"type": "array", "items": deep}
+    wide = {"enum": ["é\ud800" * 50 for _ in range(1000)]}
+    many = [Param(f"p{n}", {"type": "integer"}, n < 2) for n in range(3000)]
+    params = [[Param("deep", deep, True)], [Param("wide", wide, False, None, "")], many]
+    tools = [odd(f"odd{n}", each) for n, each in enumerate(params)]
+    needed = [Param(f"{n}" * 100, {"enum": ["\n", 1]}, True) for n in range(3000)]
+    tools.append(odd("left_out", needed))
+    rules = grammar.generous(Ask("g", tools=tools))
+    assert len(rules) < 20_000 and "odd2" in rules and "left_out" not in rules
+    reply = decide(model, Ask("g", tools=tools[:1]), context=8192)
+    assert isinstance(reply.decision, (Plan, Answer, Question, Wish))
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "text", "truncated", "folder", "architecture", "split"])
 def test_a_file_that_cannot_be_used_is_named(damage: str, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.gguf"
     whole = model.read_bytes()
@@ -197,6 +295,8 @@ def test_a_file_that_cannot_be_used_is_named(damage: str, model: Path, tmp_path:
         path.mkdir()
     elif damage == "architecture":
         tiny_gguf.write(path, architecture="nothing-known")
+    elif damage == "split":
+        tiny_gguf.write(path, files=3)
     elif damage != "missing":
         path.write_bytes({"empty": b"", "text": b"hello" * 100, "truncated": whole[: len(whole) // 2]}[damage])
     with pytest.raises(ModelFileError, match="bad.gguf"):

@@ -79,7 +79,7 @@ class Head:
 def check(path: Path) -> Head:
     """Reads and checks the head of a GGUF file; raises ModelFileError, naming what is wrong, where it is not sound."""
     head = read(path)
-    for test in (_check_architecture, _check_numbers, _check_blocks, _check_vocabulary, _check_tensors):
+    for test in (_check_whole, _check_architecture, _check_numbers, _check_blocks, _check_vocabulary, _check_tensors):
         test(head)
     return head
 
@@ -179,6 +179,14 @@ class _Reader:
             _refuse(self.path, f"its tensor {name!r} has {sides} dimensions, not 1 to 4")
         shape = tuple(int(self.number("Q")) for _ in range(sides))
         return Tensor(name, shape, int(self.number("I")), int(self.number("Q")))
+
+
+def _check_whole(head: Head) -> None:
+    """A worker may read one file, and the others of a model would be checked by nobody."""
+    count = head.metadata.get("split.count", 1)
+    if count != 1:
+        way = "join them first: llama-gguf-split --merge FIRST.gguf WHOLE.gguf"
+        raise ModelFileError(f"{head.path}: it is one of {count} files of a model; {way}")
 
 
 def _check_architecture(head: Head) -> None:

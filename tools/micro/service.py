@@ -24,7 +24,8 @@ from tools.errors import ToolError
 from tools.micro import wire
 
 if TYPE_CHECKING:
-    from tools.micro.asker import Asker, Request
+    from tools.micro.asker import Asker
+    from tools.micro.chat import Chat
 
 LEAST_SECONDS = 1.0
 """A shared worker that is in use is not sent away before it was there so long: loading costs more than most calls."""
@@ -35,7 +36,8 @@ PAUSE_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 STUCK_SECONDS = 300.0
 MOST_UNREAD = 64 * 2**20
-_WORKS = {"load": "_load", "embed": "_embed"}
+_WORKS = {"load": "_load", "embed": "_embed", "open": "_open", "frame": "_frame", "count": "_count"}
+_LOADS = ("load", "open")
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -121,8 +123,9 @@ class Service:
         self._listener, self._idle, self._parent = listener, idle, parent
         self._confined = False
         self._asker: Asker | None = None
+        self._chat: Chat | None = None
         self._loaded: Any = None
-        self._running: dict[Request, tuple[_Client, int]] = {}
+        self._running: dict[Any, tuple[_Client, int]] = {}
         self._sent_away: list[tuple[_Client, int, bool]] = []  # by whom, the number of the request, and if by force
         self._leaving = 0.0
         self._born = self._used = self._beat = time.monotonic()
@@ -143,11 +146,18 @@ class Service:
                     self._receive(client)
             if self._sent_away:
                 self._consider()
-            if self._running and self._asker is not None:
+            if self._running:
                 self._beat = time.monotonic()
-                for request in self._asker.step():
+                for request in self._model.step():
                     client, number = self._running.pop(request)
                     self._reply(client, number, request)
+
+    @property
+    def _model(self) -> Asker | Chat:
+        """What has been loaded."""
+        found = self._asker or self._chat
+        assert found is not None
+        return found
 
     def _watch_out(self) -> None:
         """Ends a shared worker in which a pass does not come to its end: who waited for it may be gone."""
@@ -246,32 +256,33 @@ class Service:
                 self._sent_away.append((client, number, bool(*given)))
             elif what == "ask":
                 self._ask(client, number, *given)
+            elif what == "say":
+                assert self._chat is not None
+                self._running[self._chat.begin(*given)] = client, number
             else:
                 work: Callable[..., Any] = getattr(self, _WORKS[what])
                 self._answer(client, number, work(*given))
         except Exception as error:
             self._send(client, wire.frame({"id": number} | wire.from_error(error)))
-            if what == "load":
+            if what in _LOADS:
                 self._loaded = None
                 if self._listener is not None:
                     self._leave()
 
-    def _give_up(self, requests: Sequence[Request]) -> None:
+    def _give_up(self, requests: Sequence[Any]) -> None:
         """Stops requests that nobody waits for any more; the others of their batches go on."""
         for request in requests:
-            assert self._asker is not None
-            self._asker.drop(request)
+            self._model.drop(request)
             client, number = self._running.pop(request)
             self._send(client, wire.frame({"id": number} | wire.from_error(ToolError("the call was given up"))))
 
     def _answer(self, client: _Client, number: int, value: Any) -> None:
         self._send(client, wire.frame({"id": number, "ok": value}))
 
-    def _reply(self, client: _Client, number: int, request: Request) -> None:
-        assert self._asker is not None
+    def _reply(self, client: _Client, number: int, request: Any) -> None:
         self._used = time.monotonic()
         try:
-            found = self._asker.result(request)
+            found: list[Any] = self._model.result(request)
             rows = [wire.from_error(row) if isinstance(row, ToolError) else row for row in found]
             self._answer(client, number, rows)
         except Exception as error:
@@ -295,6 +306,22 @@ class Service:
                 raise
             self._loaded = wanted
         return os.getpid()
+
+    def _open(self, path: str, context: int, gpu_layers: int, threads: int) -> int:
+        """Loads a chat model; gives how many tokens it takes."""
+        from tools.micro.chat import Chat
+
+        self._confine(Path(path), gpu_layers)
+        self._chat = Chat(Path(path), context, gpu_layers, threads)
+        return self._chat.context
+
+    def _frame(self, plain: str) -> tuple[bool, int]:
+        assert self._chat is not None
+        return self._chat.frame(plain)
+
+    def _count(self, text: str) -> int:
+        assert self._chat is not None
+        return self._chat.count(text)
 
     def _confine(self, model: Path, gpu_layers: int) -> None:
         """Give up all but this model, for good; only then is there a second thread, which is confined as well."""
