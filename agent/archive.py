@@ -36,6 +36,10 @@ class Log(Protocol):
 
     def commit(self) -> None: ...
 
+    def is_due(self) -> bool:
+        """Whether what was appended should be kept now: what took no longer to come to may wait for the next commit."""
+        ...
+
     def close(self) -> None: ...
 
 

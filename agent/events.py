@@ -28,7 +28,7 @@ class Event:
 
     def packed(self) -> str:
         """The body as JSON, as a store keeps it."""
-        body = json.dumps(self.body(), ensure_ascii=False, separators=(",", ":"), default=_unfold)
+        body = _JSON.encode(self.body())
         return body.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no UTF-8
 
 
@@ -204,6 +204,9 @@ def _unfold(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"a {type(value).__name__} cannot be written into the tree")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_unfold)
 
 
 def from_body(type_: str, task: str, body: dict[str, Any]) -> Event:

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.config import PLANNERS
 from agent.plan import REFERENCE, steps
-from agent.task import Attempt, PlannedTask, Task, planned_by
-from agent.tree import Tree
+from agent.task import PlannedTask, Task
 from tools.registry import Registry, Tool
 from tools.schema import as_text
+
+if TYPE_CHECKING:
+    from agent.tree import Tree
 
 Origin = Literal["person", "program", "tool", "listed", "outside"]
 """The person's own words; made by this program, or by a planner that had read nothing but those; what a trusted tool
@@ -119,7 +121,9 @@ def of_inputs(planned: PlannedTask, inputs: Mapping[str, Any], scope: Scope, by:
 
 def _is_said(value: Any, said: str) -> bool:
     text = as_text(value)
-    return bool(text) and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said) is not None
+    if not text or text not in said:
+        return False  # before a pattern is compiled for it
+    return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said) is not None
 
 
 def of_goal(planned: PlannedTask, values: Mapping[str, Any], scope: Scope, by: str) -> str:
@@ -191,19 +195,17 @@ def steered(tree: Tree, task: Task, number: int, tools: Registry) -> bool:
         return True
     if task.tool and worst("program", *around(tree, task).values()) in STEERS:
         return True  # it takes over a call that failed, and is told of it in whatever words the plan gave it
-    earlier = (tree.tasks[id] for id in task.children if planned_by(id, task.id) < number)
-    if any(has_words(one.result if one.status == "done" else "why", one.gave, STEERS) for one in earlier):
+    if 0 < task.heard < number:
         return True
     if number > 1 and task.check and (task.check.command or (task.check.file and task.check.pattern)):
         return True  # such a check quotes what it found
-    tried = (_called(task, one, tools) for one in task.attempts if one.number < number)
+    tried = (_called(task, worker, tools) for worker in {one.worker for one in task.attempts if one.number < number})
     return any(tool is not None and of_error(tool, task) in STEERS for tool in tried)
 
 
-def _called(task: Task, attempt: Attempt, tools: Registry) -> Tool | None:
-    """The tool that an attempt called; None where a planner made it, also one whose name a tool has."""
-    is_tool = attempt.worker == task.tool or attempt.worker not in PLANNERS
-    return tools.get(attempt.worker) if is_tool else None
+def _called(task: Task, worker: str, tools: Registry) -> Tool | None:
+    """The tool that made an attempt; None where a planner did, also one whose name a tool has."""
+    return tools.get(worker) if worker == task.tool or worker not in PLANNERS else None
 
 
 def of_error(tool: Tool, task: Task) -> Origin:
@@ -220,7 +222,7 @@ def of_outcome(tree: Tree, task: Task, value: Any, done: bool, tools: Registry) 
     last = task.attempts[-1] if task.attempts else None
     if not done or last is None:
         return _of_failure(tree, task, tools)
-    tool = _called(task, last, tools)
+    tool = _called(task, last.worker, tools)
     if tool is not None:
         given = worst(*task.origins.values()) if task.tool else worst(task.origin, *task.origins.values())
         return of_call(tool.for_call(task.inputs), value, given)
@@ -234,7 +236,7 @@ def _of_failure(tree: Tree, task: Task, tools: Registry) -> Origin:
     """A failure's reason, and a partial result, may hold anything that was read on the way."""
     parent = tree.tasks.get(task.parent or "")
     around = scope_of(tree, parent).values() if parent and not task.attempts else ()
-    tried = (_called(task, one, tools) for one in task.attempts)
+    tried = (_called(task, one.worker, tools) for one in task.attempts)
     errors = (of_error(tool, task) for tool in tried if tool is not None)
     below = (tree.tasks[id].gave for id in task.children)
     return worst("program", task.origin, *task.origins.values(), *around, *errors, *below)

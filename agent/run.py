@@ -138,7 +138,7 @@ class Run:
             value, labels = outcome.value, None if task.items is not None else labels_of(outcome.value)
             origin = provenance.of_outcome(self.tree, task, value, status == "done", self.tools)
             ended = ev.TaskEnded(task.id, status, value, outcome.verified, outcome.worker, blocked, labels, origin)
-            self.emit(ended, commit=True)
+            self.emit(ended, commit=self.store.is_due())
             self.progress.take([task])
         return task
 
@@ -186,7 +186,6 @@ class Run:
                 joining = self._joining(children[planned_.id], task, planned_.goal, planned_.tool, by)
                 joining.budget, joining.approve = asdict(planned_.budget) if planned_.budget else None, planned_.approve
                 self.emit(joining)
-            self.store.commit()
         return {name: self.tree.tasks[id] for name, id in children.items()}
 
     def join_each(self, task: Task) -> list[Task]:
@@ -274,12 +273,8 @@ class Run:
         if self.rank is None:
             self.rank = ranking(self.tools, self.routes)
         ranked = self.rank(f"{task.goal} {' '.join(task.inputs)}")
-        used = self.used_tools(task) if latest else set()
+        used = task.called if latest else ()
         return sorted(ranked, key=lambda tool: tool.name not in used)[:SHOWN_TOOLS]
-
-    def used_tools(self, task: Task) -> set[str]:
-        """The names of the tools that a task's plans have called."""
-        return {tool for child in task.children if (tool := self.tree.tasks[child].tool)}
 
     # -- the person
 

@@ -26,6 +26,7 @@ from tools import redact
 
 FORMAT = 1
 _SYNC_EVERY = 0.25  # seconds; waiting for the disk at every commit costs more than all else that a step does
+_SOON = 0.001  # seconds
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like another character
 
 _SCHEMA = """
@@ -58,6 +59,7 @@ class Store:
         self._replies: list[tuple[str, int]] = []
         self._synced = 0.0  # when the disk was last waited for
         self._must_sync = False
+        self._waits: bool | None = None  # whether the database waits for the disk at a commit; None: as it was opened
 
     @property
     def run(self) -> str:
@@ -157,7 +159,9 @@ class Store:
             return
         synced = self._must_sync or time.monotonic() - self._synced > _SYNC_EVERY
         with _storage_errors(self.path):
-            self._database.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            if synced != self._waits:
+                self._database.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+                self._waits = synced
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
@@ -172,6 +176,10 @@ class Store:
         if synced:
             self._synced, self._must_sync = time.monotonic(), False
             self._note_last()
+
+    def is_due(self) -> bool:
+        """What took less time than keeping it takes is sooner done again after a kill."""
+        return bool(self._waiting) and not 0 <= self.now() - self._waiting[0][1] < _SOON
 
     def post(self, request: Request) -> int:
         with _storage_errors(self.path):

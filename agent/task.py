@@ -151,13 +151,16 @@ class Task:
     given_up: int = 0  # attempts that were made before a person had it tried again
     attempts: list[Attempt] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)  # the tools that its plans have named
+    heard: int = 0  # the first of its attempts whose plan brought in words of others; 0: none
     origin: str = "program"  # where its goal, and what its plan wrote out, came from; see agent/provenance.py
     origins: dict[str, Any] = field(default_factory=dict)  # where its inputs came from
     gave: Any = "program"  # where its result came from
 
     def attempt(self, number: int) -> Attempt | None:
         """The attempt of that number, where one has begun."""
-        return next((attempt for attempt in self.attempts if attempt.number == number), None)
+        latest_first = reversed(self.attempts)
+        return next((attempt for attempt in latest_first if attempt.number == number), None)
 
     def latest_plan(self) -> Attempt | None:
         """The attempt that planned last."""
@@ -193,7 +196,21 @@ def planned_by(id: str, parent: str) -> int:
 
 def to_json(decision: Decision) -> dict[str, Any]:
     """A decision as the tree keeps it."""
-    return {"kind": type(decision).__name__.lower(), **asdict(decision)}
+    data = _shallow(decision)
+    if isinstance(decision, Plan):
+        data["tasks"] = [_planned_json(planned_) for planned_ in decision.tasks]
+    return {"kind": type(decision).__name__.lower(), **data}
+
+
+def _planned_json(planned_: PlannedTask) -> dict[str, Any]:
+    check, budget = planned_.check, planned_.budget
+    whole = {"check": asdict(check) if check else None, "budget": asdict(budget) if budget else None}
+    return _shallow(planned_) | whole
+
+
+def _shallow(given: Any) -> dict[str, Any]:
+    """The fields of a dataclass, as they are: `asdict` would copy all that they hold."""
+    return {name: getattr(given, name) for name in given.__slots__}
 
 
 def from_json(data: dict[str, Any]) -> Decision:

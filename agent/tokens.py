@@ -32,6 +32,7 @@ def count(text: str, model: str = "") -> int:
     return sum(len(encoding.encode(chunk, disallowed_special=())) for chunk in chunks)
 
 
+@functools.lru_cache(maxsize=8)  # the fixed parts of a prompt come again with every call
 def estimate(text: str) -> int:
     """A guess that rather errs upwards: a word of up to eight letters is one token, so is a pair of signs."""
     if len(text) > 2 * _SAMPLE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent import events as ev
+from agent import provenance
 from agent.plan import names
 from agent.task import FINISHED, ROOT, Attempt, Check, Share, Task, Usage, child_id, family, planned_by
 from tools.schema import Mapped, as_text
@@ -158,7 +159,9 @@ class Tree:
         )
         task.budget, task.approve = Share(**event.budget) if event.budget else None, event.approve
         if event.parent is not None:
-            self.tasks[event.parent].children.append(event.task)
+            above = self.tasks[event.parent]
+            above.children.append(event.task)
+            above.called |= {event.tool} if event.tool else set()
         if task.budget or event.parent is None:
             self.accounts[event.task] = Account()
         for _, account in self.accounts_of(event.task):
@@ -253,6 +256,15 @@ class Tree:
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
                 task.blocked, task.gave, task.by = event.blocked, event.origin, event.by or task.by
                 task.result = self._result(task, event)
+                self._heard(task)
+
+    def _heard(self, task: Task) -> None:
+        """Whoever works on the task above now hears what came of this one, or why nothing did."""
+        above = self.tasks.get(task.parent or "")
+        came = task.result if task.status == "done" else "why"
+        if above and provenance.has_words(came, task.gave, provenance.STEERS):
+            number = planned_by(task.id, above.id)
+            above.heard = min(above.heard or number, number)
 
     def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:
         """What an attempt did cost takes the place of what was reserved for it."""

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -197,7 +198,7 @@ class PlannerWorker:
             notes=f"{last.notes} A person's hint: {task.hint}".strip() if task.hint else last.notes,
             failure=last.blocked,
             max_tasks=run.budget.limits.width,
-            used=len(run.used_tools(task)) if last.latest else 1,
+            used=len(task.called) if last.latest else 1,
         )
         if shown:  # the embedded planner takes a few milliseconds, and says the same the next time
             question = [self.name, ask.goal, ask.inputs, ask.may_plan, ask.results, ask.notes, ask.failure]
@@ -227,56 +228,65 @@ async def in_thread(call: Callable[[], Any], seconds: float, name: str) -> Any:
     that hangs past its deadline is left behind, and does not keep the program alive. One that has ended its call takes
     the next: starting a thread costs more than most calls do.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
     context, ending = contextvars.copy_context(), stop.Stop()
     context.run(stop.current.set, ending)
 
-    def settle(value: Any, error: BaseException | None) -> None:
-        if not future.done():
-            future.set_exception(error) if error else future.set_result(value)
-
-    def work() -> Callable[[], Any]:
-        value, error = None, None
+    def work() -> _Made:
         try:
-            value = context.run(call)
+            return context.run(call), None
         except ToolError as known:
-            error = known
+            return None, known
         except BaseException as raised:  # a tool may raise anything; it is an error of that call alone
-            error = ToolError(f"{name} failed: {type(raised).__name__}: {_said(raised)}".rstrip(": "))
-        return lambda: loop.call_soon_threadsafe(settle, value, error)
+            return None, ToolError(f"{name} failed: {type(raised).__name__}: {_said(raised)}".rstrip(": "))
 
-    _begin(work)
-    started = time.monotonic()
+    made, started = _begin(work), time.monotonic()
     try:
-        return await asyncio.wait_for(future, seconds)
+        await asyncio.sleep(0)  # all else that can go on begins first
+        if not _is_over(made):
+            await asyncio.wait_for(asyncio.wrap_future(made), seconds)
     except TimeoutError:
         ending.now()
         raise ToolError(f"{name} did not end within {time.monotonic() - started:.0f} seconds") from None
     except asyncio.CancelledError:
         ending.now()
         raise
+    value, error = made.result()
+    if error:
+        raise error
+    return value
 
 
-_Work = Callable[[], Callable[[], Any]]  # does the call; what it returns tells whoever waits for it
-_idle: list[SimpleQueue[_Work | None]] = []  # those of the threads that have nothing to do
+_AT_ONCE = 0.0002  # seconds
+_Made = tuple[Any, ToolError | None]
+_Job = tuple[Callable[[], _Made], "Future[_Made]"]
+_idle: list[SimpleQueue[_Job | None]] = []  # those of the threads that have nothing to do
 
 
-def _begin(work: _Work) -> None:
+def _begin(work: Callable[[], _Made]) -> Future[_Made]:
     try:
         queue = _idle.pop()
     except IndexError:
         queue = SimpleQueue()
         threading.Thread(target=_serve, args=(queue,), name="tool", daemon=True).start()
-    queue.put(work)
+    made: Future[_Made] = Future()
+    made.set_running_or_notify_cancel()  # whoever does not wait for it any more cannot take it back
+    queue.put((work, made))
+    return made
 
 
-def _serve(queue: SimpleQueue[_Work | None]) -> None:
-    while (work := queue.get()) is not None:
-        tell = work()
+def _serve(queue: SimpleQueue[_Job | None]) -> None:
+    while (job := queue.get()) is not None:
+        work, made = job
+        outcome = work()
         _idle.append(queue)  # before it is told, so that the next call finds this thread
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            tell()
+        made.set_result(outcome)
+
+
+def _is_over(made: Future[_Made]) -> bool:
+    """Whether a call has ended. Most end sooner than the loop could be woken for them, so that long is waited."""
+    with contextlib.suppress(TimeoutError):
+        made.result(_AT_ONCE)
+    return made.done()
 
 
 def rest() -> None:

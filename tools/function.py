@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 import math
 import re
@@ -115,10 +116,13 @@ def invoke(function: Callable[..., Any], args: dict[str, Any]) -> Any:
 
     Paths arrive absolute and inside the workspace. Raises ToolError where an argument or the result does not fit.
     """
-    hints = typing.get_type_hints(function)
+    hints = _hints(function)
     typed = {name: _typed(value, hints[name], name) for name, value in args.items()}
     result = _jsonable(function(**typed))
     return schema.fit(result, schema.of(hints["return"]), f"the result of {function.__name__}")
+
+
+_hints = functools.lru_cache(maxsize=1024)(typing.get_type_hints)  # which takes longer than many a tool
 
 
 def _typed(value: Any, annotation: Any, name: str) -> Any:

@@ -74,6 +74,7 @@ class _Call:
     note: Note
     deadline: float
     meter: Meter
+    sent: int = 0  # tokens of the request, schema and all, as they are counted here
 
 
 class OpenAIPlanner:
@@ -126,7 +127,7 @@ class OpenAIPlanner:
 
     async def _ask(self, prompt: Prompt, call: _Call) -> Decision:
         """A decision; a reply that cannot be read is told back, alone, at most twice."""
-        messages = prompt.messages()
+        messages, call.sent = prompt.messages(), prompts.size(prompt, self._counter)
         for left in range(REASKS, -1, -1):
             said, cut = _said(await self._send(prompt, messages, call))
             try:
@@ -139,6 +140,7 @@ class OpenAIPlanner:
             call.note(f"{self.model}: {why}; asked again")
             again = prompts.render("again", {"error": why, "beginning": tokens.trim(said, 60)})
             messages = [*prompt.messages(), {"role": "user", "content": again}]
+            call.sent = prompts.size(prompt, self._counter) + self._counter(again)
         raise AssertionError("the last round returns or raises")
 
     # -- the ways down
@@ -229,7 +231,7 @@ class OpenAIPlanner:
     async def _post(self, body: dict[str, Any], call: _Call) -> dict[str, Any]:
         """One request, reserved before it and settled after it; a cancelled one stays as it was reserved."""
         client = self._connected()
-        most = await call.meter.reserve(self._sent(body), self._max_tokens, self._price)
+        most = await call.meter.reserve(call.sent, self._max_tokens, self._price)
         if most is not None:
             limit = "max_tokens" if self._base_url else "max_completion_tokens"  # OpenAI's own newer models insist
             body = {**body, limit: most}
@@ -242,7 +244,7 @@ class OpenAIPlanner:
         except Exception:  # it was refused, or never sent
             call.meter.settle(Usage(1, seconds=time.monotonic() - started, cost=self._cost(0, 0)))
             raise
-        call.meter.settle(self._used(body, reply, time.monotonic() - started))
+        call.meter.settle(self._used(call.sent, reply, time.monotonic() - started))
         return reply
 
     async def _answered(self, client: Any, body: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -394,18 +396,14 @@ class OpenAIPlanner:
     def _price(self) -> prices.Price | None:
         return prices.of(self.model, self._base_url, self._own_prices)
 
-    def _sent(self, body: dict[str, Any]) -> int:
-        """The tokens of a request as they are counted here, schema and all."""
-        return self._counter(json.dumps({key: body[key] for key in body if key != "model"}, ensure_ascii=False))
-
-    def _used(self, body: dict[str, Any], reply: dict[str, Any], seconds: float) -> Usage:
+    def _used(self, counted: int, reply: dict[str, Any], seconds: float) -> Usage:
         """What one call cost: by the server's word, estimated where it gave none."""
         told = reply.get("usage")
         if isinstance(told, dict) and _is_count(told.get("prompt_tokens")):
             sent, said, estimated = told["prompt_tokens"], told.get("completion_tokens"), False
             said = said if _is_count(said) else 0
         else:
-            sent, said, estimated = self._sent(body), self._counter(_said(reply)[0]), True
+            sent, said, estimated = counted, self._counter(_said(reply)[0]), True
         return Usage(1, sent, said, seconds, self._cost(sent, said), estimated)
 
     def _cost(self, sent: int, said: int) -> float | None:

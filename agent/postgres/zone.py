@@ -97,6 +97,9 @@ class Zone:
             self._charges.append(change)
         return self.next + len(self._rows) - 1
 
+    def is_due(self) -> bool:
+        return True
+
     def commit(self) -> None:
         """Have what was appended and what was handed on kept, together with all that comes up in the same moment.
 

@@ -221,8 +221,9 @@ class Bills:
 
     def _reply(self, body: dict[str, Any], path: str) -> Reply:
         most = body["max_tokens"]
-        asked = {name: value for name, value in body.items() if name not in ("model", "max_tokens")}
-        sent = tokens.estimate(json.dumps(asked, ensure_ascii=False))  # what zooid counts; `off` is what it is off by
+        said_to = [message["content"] for message in body["messages"]]
+        said_to.append(json.dumps(body["response_format"]["json_schema"]["schema"]))
+        sent = sum(map(tokens.estimate, said_to)) + 12  # what zooid counts; `off` is what it is off by
         off, said = self._random.randrange(40), self._random.randint(1, most)
         kind = self._random.random()
         if kind < 0.1:
