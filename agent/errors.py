@@ -12,6 +12,7 @@
         │   ├── ProviderUnavailable 75  KeyRefused 77
         │   ├── LimitHit 3              the run can be resumed
         │   └── StorageError 3          likewise, once there is space or another file
+        │       └── DamagedRun          not that one: its file is set aside
         └── Pause 4                     the run waits for a person's word
 
 Anything else that is raised is a defect of zooid.
@@ -86,6 +87,10 @@ class StorageError(PersonError):
     """The task tree cannot be read or written; what was committed is kept."""
 
     exit_code = 3
+
+
+class DamagedRun(StorageError):
+    """The record of a run is not what was written."""
 
 
 class Pause(ZooidError):

@@ -95,6 +95,7 @@ class AttemptStarted(Event):
     effect: str = "none"
     call: str = ""  # hash of the exact call, where it has an effect
     before: dict[str, str] = field(default_factory=dict)  # hash of each file it may replace
+    question: str = ""  # hash of what a planner's model is asked
 
 
 @dataclass(slots=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent import events as ev
-from agent.task import Task, planned_by
+from agent.task import Task, item_of, planned_by
 from agent.tree import Tree, labels_of
 from tools.errors import ToolError
 from tools.registry import Registry
@@ -88,6 +87,21 @@ def ended_like(task: Task, earlier: Task) -> ev.TaskEnded:
 # -- the same call again and again
 
 
+def question_of(parts: Any) -> str:
+    """The identity of a question to a planner: all that it is made of."""
+    return _hash(parts)
+
+
+def check_question(tree: Tree, task: Task, question: str) -> None:
+    """Raise ToolError for a question that has been put to a planner so often, in whatever process.
+
+    All that was found out is in a question: one that is the same would be answered as before, for ever. Items of an
+    `each` ask for themselves, for they may be alike.
+    """
+    if len(tree.questions.get((item_of(task.id), question), ())) > MOST:
+        raise ToolError(f"this very question was put {MOST} times, and nothing new was found out in between")
+
+
 def _found_out(task: Task) -> str:
     """What came of a task, be it an error; empty where it was not begun, or only says what came of others."""
     if task.result is not None:
@@ -108,18 +122,6 @@ class Progress:
 
     known: set[str] = field(default_factory=set)  # results and failures; calls with an effect, which are news as well
     calls: dict[str, _Call] = field(default_factory=dict)
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # questions to planners, by item of an `each`
-
-    def ask(self, task: Task, question: Any) -> None:
-        """Note a question that is put to a planner; raises ToolError where it was put so often.
-
-        All that was found out is in a question: one that is the same would be answered as before, for ever. Items of an
-        `each` ask for themselves, for they may be alike.
-        """
-        this = task.id[: task.id.rfind("]") + 1], _hash(question)
-        if self.asked[this] >= MOST:
-            raise ToolError(f"this very question was put {MOST} times, and nothing new was found out in between")
-        self.asked[this] += 1
 
     def take(self, tasks: Iterable[Task]) -> None:
         """Take in tasks that have ended. Those of an `each` are taken together: a list may hold the same item often."""

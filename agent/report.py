@@ -231,7 +231,8 @@ HEAD = ("run", "status", "age", "tasks", "tokens", "cost", "goal")
 def _row(one: Summary, now: float) -> tuple[str, ...]:
     tokens = one.usage.tokens_in + one.usage.tokens_out
     paid = cost(one.usage) if one.usage.calls else "-"
-    return one.run, one.status, age(now - one.started), str(one.tasks), f"{tokens:,}", paid, preview(one.goal, 200)
+    goal = f"{one.goal} ({one.blocked})".strip() if one.status == "damaged" else one.goal
+    return one.run, one.status, age(now - one.started), str(one.tasks), f"{tokens:,}", paid, preview(goal, 200)
 
 
 def age(seconds: float) -> str:

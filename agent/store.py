@@ -13,12 +13,13 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from agent.archive import Request, Summary
-from agent.errors import NotFound, StorageError, UsageError
+from agent.damage import damaged_files, kept_aside, set_aside
+from agent.errors import DamagedRun, NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.task import Usage
 from agent.tree import Tree
@@ -82,21 +83,17 @@ class Store:
     def open(cls, folder: Path, run: str) -> tuple[Store, Tree]:
         """The store and the tree of a run that is there.
 
-        Raises NotFound for an unknown run and StorageError for one that is damaged or of a newer zooid.
+        Raises NotFound for an unknown run, StorageError for one of a newer zooid, and DamagedRun for one that is
+        damaged, whose file is set aside.
         """
         path = find(folder, run)
-        with _storage_errors(path):
-            known = _last_known(path)  # before the rows are read: another process may be adding some
-            store = cls(path, _connect(path))
-            try:
-                tree = store._load()
-                if known > store._seq:
-                    raise StorageError(_damaged(path, f"its last {known - store._seq} events are missing"))
-                if not store._seq:
-                    store._check_whole()
-            except BaseException:
-                store._database.close()
-                raise
+        known = _last_known(path)  # before the rows are read: another process may be adding some
+        # It is set aside before SQLite closes it, which tidies away what it cannot read of a journal.
+        with ExitStack() as opened, _kept_aside(path), _storage_errors(path):
+            database = opened.enter_context(closing(_connect(path)))
+            store = cls(path, database)
+            tree = store._load(known)
+            opened.pop_all()
         if not store._seq:
             store.close()
             raise NotFound(f"run {store.run} was ended before its goal was kept; start it again with: zooid run")
@@ -222,28 +219,43 @@ class Store:
             ):
                 last = _digest(last, seq, at, type_, task, body)
                 if digest != last or seq != expected:
-                    raise StorageError(_damaged(self.path, f"row {seq} does not match its hash"))
+                    raise DamagedRun(_damaged(self.path, f"row {seq} does not match its hash"))
                 expected += 1
-                yield seq, at, from_body(type_, task, json.loads(body))
+                with self._as_written():
+                    event = from_body(type_, task, json.loads(body))
+                yield seq, at, event
 
-    def _load(self) -> Tree:
+    def _load(self, known: int) -> Tree:
+        """The tree; `known` is the number of an event that must be there."""
         tree = Tree(self.run)
-        if not self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return tree  # the process ended while it made the file
-        self._check_format()
-        for seq, at, event in self.rows():
-            tree.apply(event, at)
-            self._seq = seq
-        self._last = self._hash_of(self._seq)
+        if self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._check_format()
+            for seq, at, event in self.rows():
+                with self._as_written():
+                    tree.apply(event, at)
+                self._seq = seq
+            self._last = self._hash_of(self._seq)
+        if known > self._seq:
+            raise DamagedRun(_damaged(self.path, f"its last {known - self._seq} events are missing"))
+        if not self._seq:  # the process ended while it made the file, or all is lost
+            self._check_whole()
         return tree
 
+    @contextmanager
+    def _as_written(self) -> Iterator[None]:
+        """What matches its hash is as it was written: where it makes no sense here, that is no damage."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StorageError(f"run {self.run} holds what this zooid does not know ({error}); update zooid") from error
+
     def _check_whole(self) -> None:
-        """Raise StorageError where a file without events has lost them: its table of tables may be what is damaged."""
+        """Raise DamagedRun where a file without events has lost them: its table of tables may be what is damaged."""
         found = self._database.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found == "ok" and self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'event'").fetchone():
             found = "its rows have no numbers" if self._database.execute("SELECT 1 FROM event").fetchone() else "ok"
         if found != "ok":
-            raise StorageError(_damaged(self.path, str(found)))
+            raise DamagedRun(_damaged(self.path, str(found)))
 
     def _hash_of(self, seq: int) -> bytes:
         row = self._database.execute("SELECT hash FROM event WHERE seq = ?", (seq,)).fetchone()
@@ -252,7 +264,7 @@ class Store:
     def _check_format(self) -> None:
         row = self._database.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         if row is None or not str(row[0]).isdigit():
-            raise StorageError(_damaged(self.path, "it does not say its format"))
+            raise DamagedRun(_damaged(self.path, "it does not say its format"))
         if int(row[0]) > FORMAT:
             raise StorageError(
                 f"run {self.run} was written by a newer zooid (format {row[0]}; this one reads {FORMAT}); "
@@ -276,7 +288,8 @@ class Folder:
         return [path.stem for path in files(self.path)]
 
     def summaries(self, most: int | None = None) -> list[Summary]:
-        found = (_summary(path) for path in files(self.path)[:most])
+        newest = sorted([*files(self.path), *damaged_files(self.path)], key=_changed, reverse=True)[:most]
+        found = (_summary(path) for path in newest)
         return [one for one in found if one.started]  # a run that was ended before its first event is none
 
     def summary(self, run: str) -> Summary:
@@ -300,6 +313,8 @@ def find(folder: Path, run: str) -> Path:
     known = [found for found in (folder.glob("*.db") if folder.is_dir() else ()) if run and found.stem.startswith(run)]
     if len(known) == 1:
         return known[0]
+    if not known and (aside := kept_aside(folder, run)):
+        raise DamagedRun(f"run {run} is damaged; {_SET_ASIDE.format(aside)}")
     if known:
         raise NotFound(f"{run!r} begins several runs: {', '.join(sorted(p.stem for p in known))}; give one of them")
     raise NotFound(f"there is no run {run!r}; see what there is with: zooid runs")
@@ -308,7 +323,11 @@ def find(folder: Path, run: str) -> Path:
 def files(folder: Path) -> list[Path]:
     """The files of all runs, newest first."""
     found = folder.glob("*.db") if folder.is_dir() else ()
-    return sorted(found, key=lambda path: path.stat().st_ctime_ns, reverse=True)
+    return sorted(found, key=_changed, reverse=True)
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_ctime_ns
 
 
 def being_worked_on(path: Path) -> bool:
@@ -329,11 +348,16 @@ def is_held(path: Path) -> bool:
 
 
 def _summary(path: Path) -> Summary:
+    aside = path.suffix != ".db"
+    found = Summary(path.stem, "damaged", started=path.stat().st_ctime)
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as database:
-            return _read(path, database)
+        with closing(_database(path, "immutable=1" if aside else "mode=ro", timeout=2)) as database:
+            found = _read(path, database)
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-        return Summary(path.stem, "damaged", started=path.stat().st_ctime, blocked=str(error))
+        found.blocked = str(error)
+    if aside:
+        found.status, found.blocked = "damaged", f"set aside as {path}"
+    return found
 
 
 def _read(path: Path, database: sqlite3.Connection) -> Summary:
@@ -372,7 +396,7 @@ def _usage(database: sqlite3.Connection) -> Usage:
 def _unused(folder: Path) -> Path:
     for length in (4, 4, 4, 5, 6, 8, 10):
         path = folder / ("".join(secrets.choice(_ALPHABET) for _ in range(length)) + ".db")
-        if not path.exists():
+        if not any(folder.glob(f"{path.stem}.*")):
             return path
     raise StorageError(f"no free name for a run in {folder}; remove old runs there")
 
@@ -405,9 +429,18 @@ def _noted(path: Path) -> list[bytes]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
-    database.execute("PRAGMA journal_mode=WAL")
+    database = _database(path, "mode=rw", timeout=10)  # one that was set aside just now is not made again
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+    except BaseException:
+        database.close()
+        raise
     return database
+
+
+def _database(path: Path, how: str, timeout: float) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=timeout, check_same_thread=False)
 
 
 def _digest(last: bytes, seq: int, at: float, type_: str, task: str, body: str) -> bytes:
@@ -415,8 +448,26 @@ def _digest(last: bytes, seq: int, at: float, type_: str, task: str, body: str) 
     return hashlib.blake2b(last + head + body.encode(), digest_size=16).digest()
 
 
+_UNUSABLE = tuple(f"SQLITE_{what}" for what in "CANTOPEN READONLY PERM BUSY LOCKED NOMEM PROTOCOL INTERRUPT".split())
+_SET_ASIDE = "its file was set aside, as it is, as {}; start its goal again with: zooid run"
+
+
 def _damaged(path: Path, how: str) -> str:
-    return f"the tree of run {path.stem} is damaged: {how} ({path}); move that file away, other runs are not touched"
+    return f"the tree of run {path.stem} is damaged: {how} ({path}); other runs are not touched"
+
+
+@contextmanager
+def _kept_aside(path: Path) -> Iterator[None]:
+    """Set a run aside that is found to be damaged."""
+    try:
+        yield
+    except DamagedRun as damage:
+        aside = set_aside(path)
+        way = _SET_ASIDE.format(aside) if aside else "move that file away"
+        raise DamagedRun(f"{damage}; {way}") from damage
+    except StorageError:
+        find(path.parent, path.stem)  # another process may just have done that
+        raise
 
 
 @contextmanager
@@ -428,10 +479,12 @@ def _storage_errors(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             raise StorageError(f"the disk does not take {path}: {error}; free some space, then resume") from error
-        if code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_BUSY", "SQLITE_LOCKED")):
+        if code.startswith(_UNUSABLE):
             raise StorageError(f"cannot use {path}: {error}; check that its folder can be written") from error
-        raise StorageError(_damaged(path, str(error))) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise StorageError(_damaged(path, str(error))) from error
+        raise DamagedRun(_damaged(path, str(error))) from error
+    except MemoryError as error:
+        raise StorageError(f"there is too little memory to read {path}; free some, then try again") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DamagedRun(_damaged(path, str(error))) from error
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; check the folder and its free space") from error

@@ -173,6 +173,11 @@ class Task:
         return sum((attempt.usage + (attempt.reserved or Usage()) for attempt in self.attempts), Usage())
 
 
+def item_of(id: str) -> str:
+    """The item of an `each` that a task belongs to, in the innermost; empty outside of one."""
+    return id[: id.rfind("]") + 1]
+
+
 def family_of(parent: str, number: int) -> str:
     """What the ids of the tasks in the plan of a parent's attempt `number` begin with."""
     return parent if number == 1 else f"{parent}~{number}"

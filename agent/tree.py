@@ -9,7 +9,7 @@ from typing import Any
 from agent import events as ev
 from agent import provenance
 from agent.plan import names
-from agent.task import FINISHED, ROOT, Attempt, Check, Share, Task, Usage, child_id, family, planned_by
+from agent.task import FINISHED, ROOT, Attempt, Check, Share, Task, Usage, child_id, family, item_of, planned_by
 from tools.schema import Mapped, as_text
 
 
@@ -64,6 +64,9 @@ class Tree:
         self.tasks: dict[str, Task] = {}
         self.changes = 0  # calls that may have changed something
         self.accounts: dict[str, Account] = {}  # by task: the goal's own, and those with a share of the budget
+        self.questions: dict[
+            tuple[str, str], set[tuple[str, int]]
+        ] = {}  # the attempts that put one
         self.asked: dict[tuple[str, str], ev.Asked] = {}  # by task and call, while nobody has answered
         self.answers: dict[tuple[str, str], ev.Answered] = {}
 
@@ -186,6 +189,7 @@ class Tree:
     def _reopened(self, event: ev.TaskReopened) -> None:
         task = self.tasks[event.task]
         task.hint, task.by = event.hint, event.by
+        self.questions.clear()  # that a person wants another try is something new
         if task.status in ("failed", "partial"):  # one that was stopped goes on where it was
             task.given_up = max((attempt.number for attempt in task.attempts), default=0)
         for opened in self.reopening(task):
@@ -237,6 +241,8 @@ class Tree:
                 task.status = "running"
                 attempt = self._attempt(task, event.number, event.worker)
                 attempt.call, attempt.before = event.call, event.before
+                if event.question:  # one that is put again after a kill is not another one
+                    self.questions.setdefault((item_of(task.id), event.question), set()).add((task.id, event.number))
                 self.changes += event.effect not in ("none", "read")
                 self.answers.pop((event.task, f"again:{event.call}"), None)  # a word to do it again holds once
             case ev.AttemptReserved():

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent import events as ev
-from agent import policy
+from agent import policy, progress
 from agent.errors import ConfigError
 from agent.planners import Ask, Planner
 from agent.task import FINISHED, Answer, Decision, Status, Task, Usage
@@ -187,7 +187,6 @@ class PlannerWorker:
         self.name = planner.name
 
     async def attempt(self, run: Run, task: Task, number: int, last: Outcome) -> Decision:
-        run.emit(ev.AttemptStarted(task.id, number, self.name))
         shown = self.name != "embedded"  # which reads the registry itself, and for which ranking would be lost time
         ask = Ask(
             goal=task.goal,
@@ -200,9 +199,10 @@ class PlannerWorker:
             max_tasks=run.budget.limits.width,
             used=len(task.called) if last.latest else 1,
         )
-        if shown:  # the embedded planner takes a few milliseconds, and says the same the next time
-            question = [self.name, ask.goal, ask.inputs, ask.may_plan, ask.results, ask.notes, ask.failure]
-            run.progress.ask(task, question)
+        parts = [self.name, ask.goal, ask.inputs, ask.may_plan, ask.results, ask.notes, ask.failure]
+        question = progress.question_of(parts) if shown else ""  # the embedded planner takes a few milliseconds
+        run.emit(ev.AttemptStarted(task.id, number, self.name, question=question))
+        progress.check_question(run.tree, task, question)
         async with run.budget.slot(task):
             with run.budget.meter(task, number, self.name) as ask.meter:
                 try:

@@ -33,6 +33,7 @@ COUNT_SECONDS = 60.0
 FAR_TOO_LONG = 32
 """Characters for each token of the context."""
 
+_RESUME = "zooid resume --last --model FILE.gguf"
 _T = TypeVar("_T")
 Note = Callable[[str], None]
 
@@ -216,8 +217,7 @@ class _Model:
 
     def _late(self) -> ProviderUnavailable:
         return ProviderUnavailable(
-            f"{self._path} gave no decision within {self._seconds:.0f} seconds; "
-            "take a smaller model, then: zooid resume --last --model FILE.gguf"
+            f"{self._path} gave no decision within {self._seconds:.0f} seconds; take a smaller model, then: {_RESUME}"
         )
 
     def _ask(self, what: str, seconds: float, late: Exception, *given: Any) -> Any:
@@ -226,8 +226,10 @@ class _Model:
         try:
             return self._worker.request(what, seconds, *given)
         except WorkerDied as died:
-            kind = ModelFileError if what in ("open", "frame") else ToolError
-            raise kind(f"{self._path}: the process of the model {died}; take another model") from None
+            text = f"{self._path}: the process of the model {died}; take another model"
+            if what in ("open", "frame"):
+                raise ModelFileError(text) from None
+            raise ProviderUnavailable(f"{text}, then: {_RESUME}") from None
         except ToolError:
             if self._worker.ended:  # it was still at it when its time was over
                 raise late from None

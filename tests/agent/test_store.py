@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import resource
@@ -17,8 +18,9 @@ from typing import Any
 import pytest
 
 from agent import events as ev
-from agent.errors import NotFound, PersonError, StorageError, UsageError
-from agent.store import Store, files
+from agent.damage import damaged_files
+from agent.errors import DamagedRun, NotFound, PersonError, StorageError, UsageError
+from agent.store import Folder, Store, _digest, files
 from agent.task import ROOT
 from agent.tree import Tree
 from tests.agent.test_run import GIVE_UP, World, call, plan
@@ -190,7 +192,10 @@ def test_a_flipped_bit_anywhere_is_named_or_changes_nothing(tmp_path: Path, coun
         except StorageError as error:
             seen += 1
             assert path.stem in str(error) and error.exit_code == 3
-            assert target.read_bytes() == damaged, "the damaged file was changed"
+            aside = target.with_suffix(".damaged")
+            kept = aside if isinstance(error, DamagedRun) else target
+            assert kept.read_bytes() == damaged, "the damaged file was changed"
+            aside.unlink(missing_ok=True)
         except NotFound:
             pytest.fail(f"with bit {bit} flipped a run of {good} events was taken for one that never began")
     assert seen > count // 4  # most of the rest is space that holds nothing
@@ -232,7 +237,9 @@ def test_a_change_of_the_tables_is_named(tmp_path: Path, change: str) -> None:
     with sqlite3.connect(path) as database:
         database.execute(change)
     database.close()
-    with pytest.raises(StorageError, match=f"the tree of run {path.stem} is damaged.*move that file away"):
+    with pytest.raises(
+        StorageError, match=f"the tree of run {path.stem} is damaged.*set aside, as it is, as .*{path.stem}.damaged;"
+    ):
         opened(path)
 
 
@@ -243,6 +250,7 @@ def test_rows_that_were_cut_off_at_the_end_are_missed(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StorageError, match="last 2 events are missing"):
         opened(path)
+    path.with_suffix(".damaged").rename(path)
     path.with_suffix(".lock").write_text("garbage")  # that it is noted there is a help, and no condition
     assert opened(path).goal == "the goal"
 
@@ -294,6 +302,81 @@ def test_a_missing_or_damaged_wal_is_no_silent_loss(tmp_path: Path) -> None:
     check()
     restored()
     assert rows(path) == 42
+
+
+def test_what_is_damaged_is_kept_aside_whole(tmp_path: Path) -> None:
+    path = killed(tmp_path)
+    data = bytearray(path.with_name(f"{path.name}-wal").read_bytes())
+    data[len(data) // 2] ^= 1
+    path.with_name(f"{path.name}-wal").write_bytes(data)
+    kept = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path) if not name.endswith("-shm")}
+    for number in ("", "2"):
+        with pytest.raises(DamagedRun, match=f"set aside, as it is, as .*{path.stem}.damaged{number};"):
+            opened(path)
+        with pytest.raises(DamagedRun, match=f"run {path.stem} is damaged; its file was set aside"):
+            opened(path)
+        aside = path.with_suffix(f".damaged{number}")
+        for ending in (".db", ".db-wal", ".lock"):
+            name = aside.name + ending.removeprefix(".db")
+            assert (tmp_path / name).read_bytes() == kept[path.stem + ending]
+        assert not list(tmp_path.glob(f"{path.stem}.db*")) and not path.with_suffix(".lock").exists()
+        assert [(one.run, one.status, one.blocked) for one in Folder(tmp_path).summaries()][0] == (
+            path.stem, "damaged", f"set aside as {aside}"
+        )  # fmt: skip
+        for name, content in kept.items():  # another file of the same name takes nothing from it
+            (tmp_path / name).write_bytes(content)
+
+
+def test_a_damaged_run_that_somebody_works_on_stays_in_its_place(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    store, _ = Store.open(tmp_path, path.stem)
+    store.own()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE event SET body = '{}' WHERE seq = 2")
+    database.close()
+    with pytest.raises(DamagedRun, match="move that file away"):
+        opened(path)
+    store.close()
+    with pytest.raises(DamagedRun, match="set aside, as it is, as"):
+        opened(path)
+
+
+def test_what_this_zooid_does_not_know_is_no_damage(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    grow(store, Tree(store.run), START)
+    body = '{"text":"from tomorrow","mood":"cheerful"}'
+    store._waiting.append((3, 1.0, "note", ROOT, body, _digest(store._last, 3, 1.0, "note", ROOT, body)))
+    store.commit()
+    store.close()
+    with pytest.raises(StorageError, match=f"run {store.run} holds what this zooid does not know .*update zooid"):
+        opened(store.path)
+    assert store.path.exists()
+
+
+def test_one_of_many_processes_sets_a_damaged_run_aside(tmp_path: Path) -> None:
+    path = made(tmp_path, 30)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE event SET body = '{}' WHERE seq = 9")
+    database.close()
+    at_once = multiprocessing.get_context("fork")
+    together, said = at_once.Barrier(16), at_once.Queue()
+
+    def find_out() -> None:
+        together.wait()
+        try:
+            opened(path)
+        except StorageError as error:
+            said.put(str(error))
+
+    processes = [at_once.Process(target=find_out) for _ in range(16)]
+    for process in processes:
+        process.start()
+    told = [said.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    aside = path.with_suffix(".damaged")
+    assert all(f"set aside, as it is, as {aside}" in text for text in told), told
+    assert list(damaged_files(tmp_path)) == [aside] and not list(tmp_path.glob(f"{path.stem}.db*"))
 
 
 def test_what_is_no_database(tmp_path: Path) -> None:

@@ -441,8 +441,13 @@ def test_a_damaged_run_is_named_and_others_are_shown(zooid: Piped, home: Path) -
     path = next(home.rglob("*.db"))
     path.with_name("zzzz.db").write_bytes(b"no database" * 100)
     assert {run["status"] for run in zooid.runs()} == {"done", "damaged"}
-    done = zooid("tree", "zzzz")
-    assert done.returncode == 3 and "zzzz" in done.stderr and "Traceback" not in done.stderr
+    for command in ("tree", "resume", "log"):  # the first of which sets it aside
+        done = zooid(command, "zzzz")
+        assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
+        assert f"as {path.with_name('zzzz.damaged')}; start its goal again with: zooid run" in done.stderr
+    assert {run["status"] for run in zooid.runs()} == {"done", "damaged"}
+    assert "zzzz  damaged" in (listed := zooid("runs").stdout) and "(set aside as " in listed
+    assert path.with_name("zzzz.damaged").read_bytes() == b"no database" * 100
 
 
 def test_a_defect_is_written_down(zooid: Piped, home: Path, work: Path) -> None:

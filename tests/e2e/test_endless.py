@@ -137,6 +137,17 @@ def test_a_storm_of_tries(zooid: Piped, home: Path, work: Path) -> None:
     assert max(ended.asked.values()) <= 5
 
 
+def test_the_same_question_is_counted_over_all_sittings(zooid: Piped) -> None:
+    """A plan that cannot be carried out, twice a sitting; then the server takes the key no more."""
+    sitting = [plan({"id": "a", "tool": "nosuch", "args": {}})] * 2 + [Reply(status=401, error={"message": "no"})]
+    asked: Counter[str] = Counter()
+    for command in (["run", "Do A", "--max-replans", "100"], *[["resume", "--last"]] * 3):
+        with Server(sitting) as server:
+            done = zooid(*command, *by(server), **KEY)
+        asked.update(json.dumps(body["messages"]) for body in server.requests[:2])
+    assert done.returncode == 1 and sorted(asked.values()) == [1, 5], (asked.values(), done.stderr)
+
+
 @pytest.mark.slow
 def test_a_server_that_always_fails_is_asked_five_times(zooid: Piped) -> None:
     with Server(lambda body: Reply(status=500, headers={"Retry-After": "0"}, error={"message": "no"})) as server:
