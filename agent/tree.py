@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,6 +197,8 @@ class Tree:
             above = self.tasks.get(opened.parent or "")
             if above is not None and (attempt := above.attempt(planned_by(opened.id, above.id))):
                 attempt.ended, attempt.verdict = False, ""
+                above.heard = 0
+                self._hear(above, map(self.tasks.__getitem__, above.children))
 
     def reopening(self, task: Task) -> list[Task]:
         """The tasks that are open again once `task` is: those below it that were stopped with it, those that were held
@@ -262,15 +264,17 @@ class Tree:
                 task.status, task.verified, task.worker = event.status, event.verified, event.worker  # type: ignore[assignment]
                 task.blocked, task.gave, task.by = event.blocked, event.origin, event.by or task.by
                 task.result = self._result(task, event)
-                self._heard(task)
+                if task.parent is not None:
+                    self._hear(self.tasks[task.parent], [task])
 
-    def _heard(self, task: Task) -> None:
-        """Whoever works on the task above now hears what came of this one, or why nothing did."""
-        above = self.tasks.get(task.parent or "")
-        came = task.result if task.status == "done" else "why"
-        if above and provenance.has_words(came, task.gave, provenance.STEERS):
-            number = planned_by(task.id, above.id)
-            above.heard = min(above.heard or number, number)
+    @staticmethod
+    def _hear(above: Task, below: Iterable[Task]) -> None:
+        """Whoever works on a task hears what came of those below it that have ended, or why nothing did."""
+        for task in below:
+            came = task.result if task.status == "done" else "why"
+            if task.status in FINISHED and provenance.has_words(came, task.gave, provenance.STEERS):
+                number = planned_by(task.id, above.id)
+                above.heard = min(above.heard or number, number)
 
     def _settle(self, task: Task, attempt: Attempt, usage: Usage | None) -> None:
         """What an attempt did cost takes the place of what was reserved for it."""
