@@ -78,6 +78,8 @@ MaxTasks = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tasks in
 MaxSeconds = Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that this sitting may take.")]
 MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="US dollars that the models may cost.")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tokens of the models, in and out together.")]
+MaxTokensIn = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tokens of the models' prompts.")]
+MaxTokensOut = Annotated[int | None, typer.Option(min=1, metavar="N", help="Tokens of the models' replies.")]
 MaxReplans = Annotated[int | None, typer.Option(min=0, metavar="N", help="Times that a task is planned anew.")]
 MaxParallel = Annotated[int | None, typer.Option(min=1, metavar="N", help="Calls in flight at once.")]
 Tools = Annotated[list[Path] | None, typer.Option(metavar="DIR", help="A folder of more tools; may be repeated.")]
@@ -153,6 +155,8 @@ def run(
     max_parallel: MaxParallel = None,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
+    max_tokens_in: MaxTokensIn = None,
+    max_tokens_out: MaxTokensOut = None,
     max_replans: MaxReplans = None,
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
@@ -210,6 +214,8 @@ def resume(
     max_parallel: MaxParallel = None,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
+    max_tokens_in: MaxTokensIn = None,
+    max_tokens_out: MaxTokensOut = None,
     max_replans: MaxReplans = None,
     tools: Tools = None,
     gpu_layers: GpuLayers = None,
@@ -931,7 +937,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 _SETTINGS = frozenset(
     "planner model base_url workspace approve max_depth max_width max_tasks max_seconds max_parallel max_cost "
-    "max_tokens max_replans tools gpu_layers unsafe_no_sandbox".split()
+    "max_tokens max_tokens_in max_tokens_out max_replans tools gpu_layers unsafe_no_sandbox".split()
 )
 
 

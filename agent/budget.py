@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -48,7 +48,9 @@ class Limits:
     looks: int = 200  # times a planner may look at results and go on
     tool_seconds: float = 60.0  # that one call of a tool may take
     cost: float | None = None  # US dollars, of all sittings together
-    tokens: int | None = None  # in and out, of all sittings together
+    tokens: int | None = None  # in and out together, of all sittings
+    tokens_in: int | None = None  # of prompts
+    tokens_out: int | None = None  # of replies
 
 
 class Budget:
@@ -77,7 +79,8 @@ class Budget:
         """The limits that an account is held to."""
         if task.parent is None:
             own = self.limits
-            return Share(own.cost, own.tokens, self.seconds_left, own.tasks, own.depth, own.parallel)
+            money = own.cost, own.tokens, own.tokens_in, own.tokens_out
+            return Share(*money, self.seconds_left, own.tasks, own.depth, own.parallel)
         return task.budget or Share()
 
     # -- tasks, depth, seconds
@@ -168,15 +171,12 @@ class Budget:
         rooms = []
         for owner, account in self._tree.accounts_of(meter.task.id):
             share = self.share(owner)
-            if share.cost is None and share.tokens is None:
-                continue
-            used = self._used(account)
-            if share.tokens is not None:
-                left = share.tokens - used.tokens_in - used.tokens_out - sent
-                rooms.append(_Room(min(left, most), owner, f"{share.tokens:,} tokens", "--max-tokens"))
-            if share.cost is not None:
-                left = _affordable(share.cost, used.cost, sent, most, price, meter.worker)
-                rooms.append(_Room(left, owner, f"${share.cost:g}", "--max-cost"))
+            if any(most is not None for most in (share.cost, share.tokens, share.tokens_in, share.tokens_out)):
+                used = self._used(account)
+                rooms += [_Room(min(left, most), owner, *limit) for left, *limit in _left(share, used, sent)]
+                if share.cost is not None:
+                    left = _affordable(share.cost, used.cost, sent, most, price, meter.worker)
+                    rooms.append(_Room(left, owner, f"${share.cost:g}", "--max-cost"))
         return min(rooms, key=lambda room: room.tokens, default=None)
 
     def _used(self, account: Account) -> Usage:
@@ -225,6 +225,18 @@ class _Room:
     owner: Task
     limit: str
     flag: str
+
+
+def _left(share: Share, used: Usage, sent: int) -> Iterator[tuple[int, str, str]]:
+    """What limits of tokens leave for the reply to a prompt of `sent` tokens, how each is called, and its flag."""
+    if share.tokens is not None:
+        left = share.tokens - used.tokens_in - used.tokens_out - sent
+        yield left, f"{share.tokens:,} tokens", "--max-tokens"
+    if share.tokens_in is not None:
+        fits = used.tokens_in + sent <= share.tokens_in
+        yield LONGEST if fits else -1, f"{share.tokens_in:,} tokens in", "--max-tokens-in"
+    if share.tokens_out is not None:
+        yield share.tokens_out - used.tokens_out, f"{share.tokens_out:,} tokens out", "--max-tokens-out"
 
 
 def _affordable(limit: float, spent: float | None, sent: int, most: int, price: Price | None, worker: str) -> int:

@@ -50,7 +50,9 @@ class Settings:
     max_seconds: float = 3600.0
     max_parallel: int = 8
     max_cost: float | None = None  # US dollars
-    max_tokens: int | None = None
+    max_tokens: int | None = None  # in and out together
+    max_tokens_in: int | None = None
+    max_tokens_out: int | None = None
     max_replans: int = 2
     tool_seconds: float = 60.0
     micro_memory_mb: int = 512  # of micro-models that are kept loaded
@@ -254,6 +256,8 @@ _KINDS: dict[str, _Kind] = {
     "max_parallel": _Kind(_whole(1), _more),
     "max_cost": _Kind(_dollars, _more_or_none),
     "max_tokens": _Kind(_whole(1), _more_or_none),
+    "max_tokens_in": _Kind(_whole(1), _more_or_none),
+    "max_tokens_out": _Kind(_whole(1), _more_or_none),
     "max_replans": _Kind(_whole(0), _more),
     "tool_seconds": _Kind(_seconds, _more),
     "micro_memory_mb": _Kind(_whole(1), _more),
@@ -476,6 +480,8 @@ def limits(settings: Settings) -> Limits:
         tool_seconds=settings.tool_seconds,
         cost=settings.max_cost,
         tokens=settings.max_tokens,
+        tokens_in=settings.max_tokens_in,
+        tokens_out=settings.max_tokens_out,
     )
 
 

@@ -30,6 +30,8 @@ class Share:
 
     cost: float | None = None  # US dollars
     tokens: int | None = None  # in and out together
+    tokens_in: int | None = None  # of prompts
+    tokens_out: int | None = None  # of replies
     seconds: float | None = None  # from when it is begun in this sitting
     tasks: int | None = None  # itself and all below it
     depth: int | None = None  # levels below it

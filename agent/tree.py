@@ -64,9 +64,7 @@ class Tree:
         self.tasks: dict[str, Task] = {}
         self.changes = 0  # calls that may have changed something
         self.accounts: dict[str, Account] = {}  # by task: the goal's own, and those with a share of the budget
-        self.questions: dict[
-            tuple[str, str], set[tuple[str, int]]
-        ] = {}  # the attempts that put one
+        self.questions: dict[tuple[str, str], set[tuple[str, int]]] = {}  # the attempts that put one
         self.asked: dict[tuple[str, str], ev.Asked] = {}  # by task and call, while nobody has answered
         self.answers: dict[tuple[str, str], ev.Answered] = {}
 

@@ -91,6 +91,28 @@ def test_the_limit_of_tokens(world: World) -> None:
     assert world.resume([{"answer": 1}], tokens=20_000).code == 0
 
 
+def test_the_limit_of_tokens_of_prompts(world: World) -> None:
+    done = world.run([{"answer": 1}], tokens_in=300)
+    assert (done.code, done.server.requests) == (3, [])
+    assert "300 tokens in" in str(done.error) and "--max-tokens-in" in str(done.error)
+    assert world.resume([Reply({"answer": 1}, billed=(900, 50_000))], tokens_in=20_000).code == 0
+
+
+def test_the_limit_of_tokens_of_replies(world: World) -> None:
+    done = world.run([Reply({"answer": 1}, billed=(100_000, 50))], tokens_out=400)
+    assert (done.code, done.server.requests[0]["max_tokens"]) == (0, 400)
+    done = world.run([{"answer": 1}], tokens_out=200)  # too few to be worth a call
+    assert (done.code, done.server.requests) == (3, []) and "--max-tokens-out" in str(done.error)
+
+
+def test_a_share_of_tokens_of_replies(world: World) -> None:
+    steps = plan({**goal("a", "part a"), "budget": {"tokens_out": 300}}, goal("b", "part b"), answer="$b")
+    script = by_goal({"the goal": [steps], "part a": [{"answer": 1}], "part b": [{"answer": 2}]})
+    done = world.run(script, tokens_out=5000)
+    most = {body["messages"][1]["content"].split()[1:3][1]: body["max_tokens"] for body in done.server.requests[1:]}
+    assert (done.code, most["a"]) == (0, 300) and most["b"] > 300
+
+
 def test_money_cannot_be_limited_where_the_price_is_not_known(world: World) -> None:
     done = world.run([{"answer": 1}], cost=1.0)
     assert isinstance(done.error, ConfigError) and "prices" in str(done.error) and done.server.requests == []

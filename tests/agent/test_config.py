@@ -90,6 +90,8 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
         max_replans = 0
         max_cost = 1.5
         max_tokens = 9000
+        max_tokens_in = 8000
+        max_tokens_out = 1000
         tool_seconds = 7.5
         micro_memory_mb = 8
         micro_idle_seconds = 5
@@ -111,7 +113,9 @@ def test_every_setting_is_read_from_a_file(project: Path) -> None:
     assert settings.tools == (str(folder / "more"), "/even/more")
     assert settings.prices == {"m": {"input": 1.0, "output": 2.5}}
     assert (settings.jobs_max_running, settings.jobs_on_end) == (3, ("notify", "a run"))
-    assert config.limits(settings) == Limits(1, 2, 3, 4.0, 5, 0, tool_seconds=7.5, cost=1.5, tokens=9000)
+    assert config.limits(settings) == Limits(
+        1, 2, 3, 4.0, 5, 0, tool_seconds=7.5, cost=1.5, tokens=9000, tokens_in=8000, tokens_out=1000
+    )
     again = load(project, **{n: v for n, v in json.loads(json.dumps(dataclasses.asdict(settings))).items()
                              if n not in ("origins", "warnings")})  # fmt: skip
     assert again == settings
