@@ -1,8 +1,8 @@
 /* A library that is loaded before all others (LD_PRELOAD) and stands between a process and the system.
  *
  * Once armed it counts the points at which the process changes something that outlives it: what it opens to write,
- * writes, syncs, renames, removes and makes below the folders /state/ and /work/, what it connects to, starts and ends.
- * At the point of a given number it kills the process, or has that call and all that follow fail. It can also set the
+ * writes, syncs, renames, removes and makes in the folders of a given one, what it connects to, starts and ends. At the
+ * point of a given number it kills the process, or has that call and all that follow fail. It can also set the
  * clock of the day to and fro, a year each time it is asked. Built by the tests: cc -shared -fPIC -o faults.so faults.c -ldl
  */
 #define _GNU_SOURCE
@@ -26,20 +26,23 @@ static int mode, error, record = -1, swinging;
 static long at;
 static atomic_long seen, asked;
 static pid_t armed;
+static char below[4096]; /* the folder, with a slash at its end */
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 __attribute__((constructor)) static void begin(void) { unsetenv("LD_PRELOAD"); /* what it starts is left alone */
     if (getenv("FAULTS_CLOCK")) { swinging = 1; unsetenv("FAULTS_CLOCK"); } }
 
-void faults_arm(int new_mode, long new_at, int new_error, int new_record) {
+void faults_arm(int new_mode, long new_at, int new_error, int new_record, const char *folder) {
+    snprintf(below, sizeof below, "%s/", folder);
     mode = new_mode, at = new_at, error = new_error, record = new_record, armed = getpid(), seen = 0;
 }
 
 /* Whether the call that is about to be made must fail; `path` may be empty for one that has none. */
 static int point(const char *name, const char *path) {
+    size_t length_below = strlen(below);
     if (mode == OFF || getpid() != armed) return 0;
-    if (*path && !strstr(path, "/state/") && !strstr(path, "/work/")) return 0;
+    if (*path && (strncmp(path, below, length_below) || !strchr(path + length_below, '/'))) return 0;
     long now = ++seen;
     char line[300];
     int length = snprintf(line, sizeof line, "%s %.250s\n", name, path);

@@ -423,7 +423,8 @@ def live(order: dict[str, Any], command: Callable[[], None]) -> None:
             os.dup2(os.open(folder / name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), stream)
         watch(folder, order["kill"])
         if arm := order.get("arm"):
-            ctypes.CDLL(None).faults_arm(*arm, os.open(folder / "calls", os.O_CREAT | os.O_TRUNC | os.O_WRONLY))
+            record = os.open(folder / "calls", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+            ctypes.CDLL(None).faults_arm(*arm, record, bytes(folder))
         sys.argv = ["zooid", *order["words"]]
         command()
     except SystemExit as error:
