@@ -437,7 +437,8 @@ def examine(flags: Mapping[str, Any]) -> Iterator[Finding]:
     from agent import doctor
 
     root = Path(flags.get("workspace", ".")).absolute()
-    return doctor.examine(root, state_folder(), lambda: all_tools(flags), _DEFAULT_MODEL)
+    settings = lambda: setup(flags).settings  # noqa: E731
+    return doctor.examine(root, state_folder(), lambda: all_tools(flags), settings, _DEFAULT_MODEL)
 
 
 def own_tools(project: bool) -> Path:

@@ -419,13 +419,18 @@ def api_key(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
 
     Raises ConfigError where others could read the key file, and where the keyring gives none.
     """
-    key = environ.get(KEY, "").strip()
+    return find_key(settings, environ)[0]
+
+
+def find_key(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The same, and in words where it was found."""
+    key, where = environ.get(KEY, "").strip(), f"the environment ({KEY})"
     if not key and settings.key_file:
-        key = _in_file(Path(settings.key_file))
+        key, where = _in_file(Path(settings.key_file)), f"the key file {settings.key_file}"
     elif not key and settings.keyring:
-        key = _in_keyring(settings.keyring)
+        key, where = _in_keyring(settings.keyring), f"the system's keyring, as {settings.keyring}"
     redact.know(key)
-    return key
+    return key, where if key else ""
 
 
 def _in_file(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import sys
 import tempfile
@@ -11,6 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from agent import config
+from agent.config import Settings
+from agent.errors import PersonError
 from agent.output import Output, counted
 from tools.errors import ToolError
 from tools.registry import Registry
@@ -34,7 +36,9 @@ def show(output: Output, findings: Iterable[Finding]) -> int:
     return 1 if any(one.state == "failed" for one in found) else 0
 
 
-def examine(root: Path, state: Path, registry: Callable[[], Registry], model: str) -> Iterator[Finding]:
+def examine(
+    root: Path, state: Path, registry: Callable[[], Registry], settings: Callable[[], Settings], model: str
+) -> Iterator[Finding]:
     """Try everything that a run may need."""
     yield _python()
     yield Finding("zooid", "done", version_text())
@@ -44,7 +48,7 @@ def examine(root: Path, state: Path, registry: Callable[[], Registry], model: st
     yield _llama()
     yield from _micro()
     yield from _sandboxes()
-    yield _key()
+    yield from _configured(settings)
     yield _openai()
     yield _tiktoken(model)
 
@@ -124,10 +128,41 @@ def _sandboxes() -> Iterator[Finding]:
         yield Finding("sandbox", "warn", f"none holds here; code and commands are refused without {findings.UNSAFE}")
 
 
-def _key() -> Finding:
-    if os.environ.get("OPENAI_API_KEY"):
-        return Finding("key", "done", "OPENAI_API_KEY is set; whether a server takes it shows at the first run")
-    return Finding("key", "warn", "OPENAI_API_KEY is not set; the embedded planner plans (or a GGUF with --model)")
+def _configured(settings: Callable[[], Settings]) -> Iterator[Finding]:
+    """What the settings name: a key, of which only where it was found is said, and a model file."""
+    try:
+        here = settings()
+    except PersonError as error:
+        yield Finding("settings", "failed", str(error))
+        return
+    yield _key(here)
+    if here.model_path:
+        yield _model_file(Path(here.model_path), here.model_sha256)
+
+
+def _key(settings: Settings) -> Finding:
+    try:
+        _, where = config.find_key(settings)
+    except PersonError as error:
+        return Finding("key", "failed", str(error))
+    if where:
+        return Finding("key", "done", f"found in {where}; whether a server takes it shows at the first run")
+    ways = f"neither {config.KEY} nor the settings key_file and keyring name one"
+    return Finding("key", "warn", f"{ways}; the embedded planner plans (or a GGUF with --model)")
+
+
+def _model_file(path: Path, wanted: str | None) -> Finding:
+    from tools.micro import digests, gguf
+
+    try:
+        gguf.check(path)
+        found, _ = digests.digest(path)
+    except ToolError as error:
+        return Finding("model file", "failed", str(error))
+    if wanted not in (None, found):
+        return Finding("model file", "failed", f"{path}: its SHA-256 is {found}, and model_sha256 is another")
+    known = "as model_sha256 has it" if wanted else "any other would do; the setting model_sha256 makes it this one"
+    return Finding("model file", "done", f"{path}, SHA-256 {found} ({known})")
 
 
 def _openai() -> Finding:

@@ -485,7 +485,7 @@ def test_models(zooid: Piped) -> None:
 
 def test_the_doctor_never_shows_the_key(zooid: Piped) -> None:
     done = zooid("doctor", **KEY)
-    assert "OPENAI_API_KEY is set" in done.stdout and "sk-secret" not in done.stdout + done.stderr
+    assert "found in the environment (OPENAI_API_KEY)" in done.stdout and "sk-secret" not in done.stdout + done.stderr
     found = {one["name"]: one["state"] for one in json.loads(zooid("doctor", "--json").stdout)}
     assert found["workspace"] == found["state folder"] == found["sandbox pure"] == "done" and found["key"] == "warn"
     assert {"sandbox bubblewrap", "sandbox namespaces", "sandbox landlock"} <= found.keys()

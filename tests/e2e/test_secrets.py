@@ -147,7 +147,9 @@ def test_a_key_file_and_a_keyring(canary: Piped, home: Path, work: Path, monkeyp
     none = {"OPENAI_API_KEY": ""}
     with Server(lambda body: {"answer": f"it is {ALL}"}) as server:
         assert "chmod 600" in canary("run", "say it", *by(server), **none).stderr and not server.keys
+        assert "chmod 600" in (done := canary("doctor", **none)).stdout and done.returncode == 1
         secret.chmod(0o600)
+        assert f"found in the key file {secret}" in canary("doctor", **none).stdout
         assert canary("run", "say it", *by(server), **none).stdout.startswith("it is [redacted]")
         settings.write_text("keyring = 'main'\n")
         ring = none | {"PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring", "HOME": str(work.parent)}
@@ -162,6 +164,7 @@ def test_a_key_file_and_a_keyring(canary: Piped, home: Path, work: Path, monkeyp
         assert canary("run", "say it", *by(server), **ring).stdout.startswith("it is [redacted]")
     assert keyring and server.keys == [CANARY] * 2
     assert "not shown" in canary("config", "show", **ring).stdout
+    assert "found in the system's keyring, as main" in canary("doctor", **ring).stdout
 
 
 @pytest.mark.slow
