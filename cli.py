@@ -392,20 +392,27 @@ def jobs_cancel(
 @jobs_app.command("answer")
 def jobs_answer(
     id: RunId,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer; yes or no to an approval.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEXT]", help="The answer; yes or no to an approval. Without it, show all."),
+    ] = None,
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that asks, where several do.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Answer what a run asks; it goes on with that.
+    """Answer what a run asks; it goes on with that. Without an answer, show the whole of what it asks.
 
     \b
     Examples:
+      zooid jobs answer 7f3k
       zooid jobs answer 7f3k "the second file"
       zooid jobs answer 7f3k yes --task root.save
     """
-    from agent import assemble, background
+    from agent import assemble, background, report
 
-    background.ask(assemble.jobs(), id, "answer", task, text, _output(quiet=quiet))
+    if text is None:
+        report.show_asked(_output(), assemble.archive(), id)
+    else:
+        background.ask(assemble.jobs(), id, "answer", task, text, _output(quiet=quiet))
 
 
 @jobs_app.command("retry")

@@ -54,7 +54,8 @@ class Onlooker:
         if self.output.json:
             self._listeners.append(stream(self.output, self.tree))
         at_terminal = sys.stdin is not None and sys.stdin.isatty() and self.output.stderr.isatty()
-        self._person = view.AtTerminal(self.output, self._view) if at_terminal and not self.output.json else None
+        at_hand = at_terminal and not self.output.json
+        self._person = view.AtTerminal(self.output, self._view, self.tree) if at_hand else None
         self._last = max((seq for seq, _, _ in self.store.rows()), default=0)
         self.store.post(Request("watch"))
 
@@ -120,7 +121,7 @@ class Onlooker:
         assert self._person is not None
         try:
             if asked.kind == "approval":
-                said = "yes" if await self._person.approve(asked.text) else "no"
+                said = "yes" if await self._person.approve(asked) else "no"
             else:
                 said = await self._person.answer(asked.text)
             await asyncio.to_thread(self._send, Request("answer", asked.task, said, person()))

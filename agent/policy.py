@@ -136,7 +136,7 @@ def _empty(value: Any) -> bool:
 
 def question(call: Call, why: str = "") -> str:
     """What a person is asked before a call."""
-    shown = ", ".join(f"{name}={_short(value)}" for name, value in call.args.items())
+    shown = ", ".join(f"{name}={short(value)}" for name, value in call.args.items())
     what = f"call a tool that may {_MAY[call.tool.effect]}"
     if call.files and call.tool.effect == "write":
         what = f"replace {' and '.join(call.files)}"
@@ -146,7 +146,8 @@ def question(call: Call, why: str = "") -> str:
 _MAY = {"write": "write files", "network": "use the network", "execute": "run programs"}
 
 
-def _short(value: Any, width: int = 60) -> str:
+def short(value: Any, width: int = 60) -> str:
+    """An argument as a question shows it."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= width else text[: width - 1] + "…"
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from agent import approval, provenance
 from agent import events as ev
-from agent import provenance
 from agent.archive import Archive, Store, Summary
+from agent.errors import UsageError
 from agent.output import Output, as_json, clean, cost, counted, duration, preview, spent
 from agent.run import Listener
 from agent.task import ROOT, Task, Usage
@@ -259,6 +260,18 @@ def show_runs(output: Output, archive: Archive, most: int | None, ids: Sequence[
 def show_tree(output: Output, archive: Archive, run: str, ids: bool = False) -> None:
     tree = _opened(archive, run)[1]
     output.page(tree_lines(output, tree, ids), None if not output.json else tree_data(tree))
+
+
+def show_asked(output: Output, archive: Archive, run: str) -> None:
+    """All that a run asks, with the calls that it wants approved whole."""
+    opened, tree = _opened(archive, run)
+    opened.close()
+    if not tree.asked:
+        raise UsageError(f"run {tree.run} asks nothing; look at it with: zooid tree {tree.run}")
+    lines = []
+    for asked in tree.asked.values():
+        lines += [f"{asked.task} asks: {clean(asked.text)}", *approval.in_full(asked, tree)]
+    output.page(lines, None)
 
 
 def show_log(output: Output, archive: Archive, run: str) -> None:

@@ -42,7 +42,7 @@ Listener = Callable[[int, float, ev.Event], None]
 class Person(Protocol):
     """Who can be asked while the run goes on."""
 
-    async def approve(self, text: str) -> bool: ...
+    async def approve(self, asked: ev.Asked) -> bool: ...
 
     async def answer(self, text: str) -> str: ...
 
@@ -307,14 +307,15 @@ class Run:
         answer = self.tree.answers.get((task.id, call))
         if answer is not None:
             return answer.text
+        asked = ev.Asked(task.id, kind, text, call)
         if (task.id, call) not in self.tree.asked:
-            self.emit(ev.Asked(task.id, kind, text, call), commit=True)
+            self.emit(asked, commit=True)
         if self.person is None:
             raise Pause(text)
         try:
             async with self._asking, asyncio.timeout(None) as self.control.asking[task.id]:  # one question at a time
                 if kind == "approval":
-                    said = "yes" if await self.person.approve(text) else "no"
+                    said = "yes" if await self.person.approve(asked) else "no"
                 else:
                     said = await self.person.answer(text)
         except TimeoutError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
+import shutil
 import sys
 import time
 from collections import Counter
@@ -14,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import approval, report, signals, view
 from agent import events as ev
-from agent import report, signals, view
 from agent.costs import Estimate, in_words
 from agent.errors import PersonError, UsageError
 from agent.output import Output, clean, counted, spent
@@ -65,7 +66,7 @@ def work(sitting: Sitting, output: Output, file: Path | None = None, leave: Leav
     if output.json:
         run.listeners.append(report.stream(output, run.tree))
     if sys.stdin is not None and sys.stdin.isatty() and output.stderr.isatty() and not output.json:
-        run.person = view.AtTerminal(output, watcher)
+        run.person = view.AtTerminal(output, watcher, run.tree)
     for warning in sitting.warnings:
         output.say(f"{output.paint('warning:', 'yellow')} {clean(warning)}")
     try:
@@ -149,6 +150,8 @@ def _asks(tree: Tree) -> list[str]:
     for asked in report.waiting(tree):
         if asked.kind == "approval":
             lines.append(f"zooid: paused, it needs an approval: {clean(asked.text)}")
+            call = approval.in_full(asked, tree)
+            lines += [f"  {line}" for line in approval.screenful(call, shutil.get_terminal_size(), id)]
             way = f"zooid resume {id} --answer yes (or no)"
             if tree.settings.get("approve", "ask") == "ask":
                 way += "; --approve auto allows what follows too, unless text from outside has a hand in it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agent import approval
 from agent import events as ev
 from agent.errors import Pause
 from agent.output import MARKS, Output, clean, counted, duration, preview, spent
@@ -274,8 +276,8 @@ class Window:
 class AtTerminal:
     """A person at the terminal that the run was started from. Where they end the input, the run pauses."""
 
-    def __init__(self, output: Output, view: View) -> None:
-        self._output, self._view = output, view
+    def __init__(self, output: Output, view: View, tree: Tree) -> None:
+        self._output, self._view, self._tree = output, view, tree
         self._typed: asyncio.Future[str] | None = None
 
     def leave(self) -> None:
@@ -283,10 +285,13 @@ class AtTerminal:
         if self._typed is not None and not self._typed.done():
             self._typed.set_result("")
 
-    async def approve(self, text: str) -> bool:
-        said = await self._ask(f"{self._output.paint('May it', 'bold')} {clean(text)}?", "[y/N] ")
+    async def approve(self, asked: ev.Asked) -> bool:
+        question = f"{self._output.paint('May it', 'bold')} {clean(asked.text)}?"
+        call = approval.in_full(asked, self._tree)
+        shown = approval.screenful(call, shutil.get_terminal_size(), self._tree.run)
+        said = await self._ask("\n".join([question, *shown]), "[y/N] ")
         if not said:
-            raise Pause(text)
+            raise Pause(asked.text)
         return said.strip().lower() in ("y", "yes")
 
     async def answer(self, text: str) -> str:

@@ -101,7 +101,7 @@ class SharedRun:
     async def _said(self, asked: ev.Asked) -> str:
         assert self.person is not None
         if asked.kind == "approval":
-            return "yes" if await self.person.approve(asked.text) else "no"
+            return "yes" if await self.person.approve(asked) else "no"
         return await self.person.answer(asked.text)
 
     def _end(self, status: str, why: str, code: int) -> None:

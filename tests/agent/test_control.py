@@ -259,7 +259,7 @@ def test_an_answer_from_elsewhere_is_taken_up_while_others_are_at_work(world: Wo
 
 def test_who_is_at_the_terminal_need_not_answer_any_more(world: World) -> None:
     class Away:
-        async def approve(self, text: str) -> bool:
+        async def approve(self, asked: Any) -> bool:
             raise AssertionError
 
         async def answer(self, text: str) -> str:

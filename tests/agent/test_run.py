@@ -274,8 +274,8 @@ class AtHand:
         self.yes, self.said, self.first = yes, said, first
         self.heard: list[str] = []
 
-    async def approve(self, text: str) -> bool:
-        self.heard.append(text)
+    async def approve(self, asked: ev.Asked) -> bool:
+        self.heard.append(asked.text)
         if self.first:
             self.first()
             self.first = None

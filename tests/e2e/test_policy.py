@@ -81,3 +81,12 @@ def test_what_a_person_said_goes_on_without_a_question(zooid: Piped, letter: Pat
     counted = zooid("run", "how many words has a.txt?", "--json")
     assert json.loads(counted.stdout.splitlines()[-1])["origin"] == "outside"
     assert "the answer rests on text from outside: read_file(path='a.txt')" in zooid("tree", zooid.last()).stdout
+
+
+def test_what_is_approved_can_be_seen_whole(zooid: Piped, letter: Path) -> None:
+    code = "x = 1\n" * 90 + "open('b.txt', 'w').write('gone')\x1b[1A"
+    with Server([plan(call("c", "run_python", code=code, tier="full"))]) as server:
+        said = run(zooid, server)
+    assert "  open('b.txt', 'w').write('gone')\\x1b[1A\n" in said and "of 92 lines are not shown here" in said
+    done = zooid("jobs", "answer", zooid.last())
+    assert done.stdout.count("x = 1\n") == 90 and "write('gone')\\x1b[1A\n" in done.stdout
