@@ -19,7 +19,7 @@ from tests.sandboxes import KINDS, needs
 from tools import sandbox, stop, workspace
 from tools.errors import ToolError
 from tools.programs import run_command, run_python
-from tools.sandbox import attacks, findings, full
+from tools.sandbox import attacks, cgroup, findings, full
 from tools.sandbox.attacks import ATTACKS, Attack
 from tools.sandbox.full import Job, Limits
 
@@ -52,6 +52,27 @@ def test_an_escape(attack: Attack) -> None:
 @pytest.mark.parametrize("attack", REST, ids=lambda each: each.name)
 def test_every_other_escape(attack: Attack) -> None:
     check(attack)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kernel_itself_counts_processes(kind: str, tmp_path: Path) -> None:
+    if "pids" not in cgroup.parents() if os.getuid() == 0 else kind == "landlock":
+        pytest.skip("only the watch counts them here")
+    code = """
+import os, time
+for count in range(100):
+    try:
+        if os.fork() == 0:
+            time.sleep(2)
+            os._exit(0)
+    except OSError:
+        print(count)
+        break
+"""
+    ran = full.run_in(kind, tmp_path, Job(code=code, limits=Limits(processes=20, seconds=20)))
+    assert (ran.ended, ran.what) == ("limit", "processes") or int(ran.stdout) <= 23, ran
+    left = [path for parent, _ in cgroup.parents().values() for path in parent.glob(f"zooid-{os.getpid()}-*")]
+    assert not left
 
 
 ORDINARY = {

@@ -19,13 +19,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools import sandbox, stop
 from tools.errors import ToolError
+from tools.sandbox import cgroup
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -34,6 +35,8 @@ KINDS = ("bubblewrap", "namespaces", "landlock")
 """The containers, the strictest first."""
 MOST_ZYGOTES = 4
 DRAINED = 64 * 2**20  # bytes of output that are read beyond what is kept, before the run is ended
+_OWN = 4  # processes of the sandbox itself that the kernel counts with those of a run
+_SLACK = 32 * 2**20
 _SEALS = 15  # F_SEAL_SEAL, _SHRINK, _GROW and _WRITE
 _GRACE = 10.0  # s past its limit after which a run's zygote is ended too
 _TOOLS = Path(__file__).resolve().parent.parent
@@ -200,10 +203,13 @@ class Zygote:
         started = time.monotonic()
         with ExitStack() as stack:
             ours, theirs = _pipes(stack, job)
+            limits = job.limits
+            most = limits.memory + 2 * limits.scratch + _SLACK  # so that it is mostly the watch that names the limit
+            group = stack.enter_context(cgroup.group(limits.processes + _OWN, most))
             request = self._request(job, stack)
             try:
                 with self._sending:
-                    socket.send_fds(self.control, [marshal.dumps(request)], theirs)
+                    socket.send_fds(self.control, [marshal.dumps(request)], [*theirs, *group.doors])
             except OSError as error:
                 raise NotStartedError(
                     f"the sandbox ({self.kind}) has ended: {self._said() or error.strerror}"
@@ -216,7 +222,9 @@ class Zygote:
             if gathered is None:
                 self.close()
                 raise SandboxError(f"the sandbox ({self.kind}) did not answer; it was ended")
-            return self._result(gathered, time.monotonic() - started)
+            result = self._result(gathered, time.monotonic() - started)
+            is_memory = (result.ended, result.what) == ("signal", "9") and group.ran_out_of_memory()
+            return replace(result, ended="limit", what="memory") if is_memory else result
 
     def _result(self, kept: dict[str, _Kept], seconds: float) -> Result:
         said = kept["status"].text().splitlines()
@@ -246,7 +254,7 @@ class Zygote:
         if self.kind == "landlock":  # it has no /tmp of its own
             temporary = stack.enter_context(_temporary())
         limits = job.limits
-        tasks = 0 if os.getuid() == 0 or self.kind == "landlock" else limits.processes + 4
+        tasks = 0 if os.getuid() == 0 or self.kind == "landlock" else limits.processes + _OWN
         return {
             "shell": bool(job.command), "seconds": limits.seconds, "memory": limits.memory, "disk": limits.disk,
             "processes": limits.processes, "scratch": limits.scratch, "tasks": tasks, "temporary": temporary,

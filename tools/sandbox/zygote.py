@@ -204,21 +204,24 @@ class Zygote:
                 run.kill()
             os._exit(0)
         fds = [n for *_, raw in ancillary for (n,) in iter_unpack("=i", raw)]
-        named = dict(zip(_FDS, fds, strict=True))
+        named, doors = dict(zip(_FDS, fds, strict=False)), fds[len(_FDS) :]
         run = _Run(marshal.loads(data), named)
         try:
-            self._start(run, named)
+            self._start(run, named, doors)
         except OSError as error:
             run.say(f"error {error}")
             os.close(run.status)
             os.close(run.lifeline)
-        for name in ("job", "stdin", "stdout", "stderr"):
-            os.close(named[name])
+        for fd in (*(named[name] for name in ("job", "stdin", "stdout", "stderr")), *doors):
+            os.close(fd)
 
-    def _start(self, run: _Run, fds: dict[str, int]) -> None:
+    def _start(self, run: _Run, fds: dict[str, int], doors: list[int]) -> None:
         run.first = self._fork()
         if not run.first:
             try:
+                for door in doors:  # of control groups: see `tools.sandbox.cgroup`
+                    with _tolerated(OSError):
+                        os.write(door, b"0")
                 _first(self.given, run, fds)
             except BaseException as error:
                 run.say(f"error {type(error).__name__}: {error}")
