@@ -7,6 +7,7 @@ in the environment and in memory. None of them touches anything else, should it 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import socket
@@ -98,6 +99,8 @@ def _furnish(made: Arena, stack: ExitStack) -> None:
         "SECRET": str(made.outside / "secret"), "OUTSIDE": str(made.outside), "HOST": os.getpid(), "FD": fd,
         "VICTIM": victim.pid, "CALLS": {name: kernel.number(name) for name in kernel.NAMES},
     }  # fmt: skip
+    for name, id in _shared(made, stack):
+        made.names[name] = id
     for name, family, kind, address in _listeners(made):
         with suppress(OSError):
             made.names[name] = _listen(made, stack, family, kind, address)
@@ -110,6 +113,24 @@ def _listeners(made: Arena) -> Iterator[tuple[str, int, int, Any]]:
     yield "UNIX", socket.AF_UNIX, socket.SOCK_STREAM, str(made.outside / "socket")
     yield "NEARBY", socket.AF_UNIX, socket.SOCK_STREAM, str(made.root / "socket")
     yield "ABSTRACT", socket.AF_UNIX, socket.SOCK_STREAM, f"\0{made.folder.name}"
+    yield "LOG", socket.AF_UNIX, socket.SOCK_DGRAM, str(made.outside / "log")
+    yield "NEARBY_LOG", socket.AF_UNIX, socket.SOCK_DGRAM, str(made.root / "log")
+
+
+def _shared(made: Arena, stack: ExitStack) -> Iterator[tuple[str, int]]:
+    """Shared memory and a queue of messages of System V that hold the canary; their ids, -1 where there are none."""
+    libc, canary = ctypes.CDLL(None), made.canary.encode()
+    libc.shmat.restype = ctypes.c_void_p
+    memory, queue = libc.shmget(0, 4096, 0o1600), libc.msgget(0, 0o1600)
+    if memory >= 0:
+        stack.callback(libc.shmctl, memory, 0, None)
+        at = ctypes.c_void_p(libc.shmat(memory, None, 0))
+        ctypes.memmove(at, canary, len(canary))
+        libc.shmdt(at)
+    if queue >= 0:
+        stack.callback(libc.msgctl, queue, 0, None)
+        libc.msgsnd(queue, (1).to_bytes(8, sys.byteorder) + canary, len(canary), 0)
+    yield from (("MEMORY", memory), ("QUEUE", queue))
 
 
 def _listen(made: Arena, stack: ExitStack, family: int, kind: int, address: Any) -> Any:
@@ -372,6 +393,8 @@ print('escaped' if call('name_to_handle_at', -100, b'.', h, m, 0) == 0 else '')
     ),
 ]
 
+_PAIR = "import socket\na, b = socket.socketpair(1, 2)\n"
+
 NETWORK = [
     Attack("TCP", "connect(2, TCP)", first=True),
     Attack("TCP over IPv6", "connect(10, TCP6[:2])"),
@@ -389,6 +412,9 @@ except OSError as error:
     Attack("a Unix socket outside", "connect(1, UNIX)", first=True),
     Attack("a Unix socket in the workspace", "connect(1, NEARBY)"),
     Attack("an abstract Unix socket", "connect(1, ABSTRACT)"),
+    Attack("a datagram to a Unix socket", f"{_PAIR}a.sendto(b'datagram', LOG)", _datagram_came),
+    Attack("a datagram to one in the workspace", f"{_PAIR}a.sendto(b'datagram', NEARBY_LOG)", _datagram_came),
+    Attack("a pair that is connected anew", f"{_PAIR}a.connect(LOG)\na.send(b'datagram')", _datagram_came),
     Attack(
         "a raw socket",
         """
@@ -480,6 +506,38 @@ p = os.pidfd_open(HOST)
 f = call('pidfd_getfd', p, FD, 0)
 print(os.pread(f, 100, 0))
 """,
+    ),
+]
+
+_IPC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+SHARED = [
+    Attack(
+        "shared memory of another program",
+        _IPC
+        + """
+libc.shmat.restype = ctypes.c_void_p
+at = libc.shmat(MEMORY, None, 0)
+print(ctypes.string_at(at, 30) if at != 2 ** 64 - 1 else '')
+""",
+    ),
+    Attack(
+        "messages of another program",
+        _IPC
+        + """
+b = ctypes.create_string_buffer(100)
+libc.msgrcv(QUEUE, b, 90, 0, 0o4000)
+print(b.raw)
+""",
+    ),
+    Attack("shared memory removed", _IPC + "print('escaped' if libc.shmctl(MEMORY, 0, None) == 0 else '')"),
+    Attack(
+        "queues of messages by their names",
+        _IPC + "print('escaped' if libc.mq_unlink(b'/none') < 0 and ctypes.get_errno() == 2 else '')",
+    ),
+    Attack(
+        "watching a file outside",
+        _IPC
+        + "print('escaped' if libc.inotify_add_watch(libc.inotify_init1(0), OUTSIDE.encode(), 0xfff) >= 0 else '')",
     ),
 ]
 
@@ -716,6 +774,28 @@ print('escaped')
 """,
     ),
     Attack(
+        "memory in sockets",
+        """
+import socket, time
+kept = []
+for _ in range(6):
+    if os.fork() == 0:
+        for _ in range(60):
+            kept += socket.socketpair()
+        for one in kept:
+            one.setblocking(False)
+            try:
+                while True:
+                    one.send(bytes(1 << 16))
+            except OSError:
+                pass
+        time.sleep(1.5)
+        os._exit(0)
+time.sleep(1.5)
+print('escaped')
+""",
+    ),
+    Attack(
         "memory as a file",
         """
 f = os.memfd_create('x')
@@ -869,4 +949,4 @@ print('escaped', f(3000))
 """,
 }
 
-ATTACKS = [*FILES, *NETWORK, *SECRETS, *PROCESSES, *KERNEL, *BOMBS]
+ATTACKS = [*FILES, *NETWORK, *SECRETS, *SHARED, *PROCESSES, *KERNEL, *BOMBS]

@@ -1,6 +1,8 @@
-"""Control groups: where zooid is root and may make them, the kernel itself holds how many processes a run has, and how
-much memory all of them together. It does not limit root's processes otherwise (RLIMIT_NPROC), and the watch of a run
-looks every 20 ms only. See cgroups(7): version 1 has a tree for each controller, version 2 one for all.
+"""Control groups: where zooid may make them, the kernel itself holds how many processes a run has, and how much memory.
+
+That is memory of all processes together, what lies in pipes and sockets too. Otherwise root's processes are not limited
+(RLIMIT_NPROC), and the watch of a run looks every 20 ms only. See cgroups(7): version 1 has a tree for each controller,
+version 2 one for all.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def group(processes: int, memory: int) -> Iterator[Group]:
     """A group of at most so many processes and threads, and bytes of memory, while this is open."""
     made = Group()
     try:
-        for controller, most in (("pids", processes), ("memory", memory)) if os.getuid() == 0 else ():
+        for controller, most in (("pids", processes), ("memory", memory)):
             with suppress(OSError):  # then the watch alone looks after it
                 _limit(made, controller, most)
         yield made

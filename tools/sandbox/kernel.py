@@ -62,7 +62,9 @@ _NUMBERS = {
     "settimeofday": (164, 170), "shmget": (29, 194), "socket": (41, 198), "statmount": (457, 457),
     "swapoff": (168, 225), "swapon": (167, 224), "sysfs": (139, -1), "syslog": (103, 116), "umount2": (166, 39),
     "unshare": (272, 97), "uselib": (134, -1), "userfaultfd": (323, 282), "vhangup": (153, 58),
-    "execve": (59, 221), "execveat": (322, 281),
+    "execve": (59, 221), "execveat": (322, 281), "socketpair": (53, 199), "inotify_add_watch": (254, 27),
+    "mq_unlink": (241, 181), "msgctl": (71, 187), "msgrcv": (70, 188), "msgsnd": (69, 189), "semctl": (66, 191),
+    "semop": (65, 193), "semtimedop": (220, 192), "shmat": (30, 196), "shmctl": (31, 195),
     "chown": (92, -1), "fchown": (93, 55), "lchown": (94, -1), "fchownat": (260, 54), "utime": (132, -1),
     "utimes": (235, -1), "futimesat": (261, -1), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7), "setxattrat": (463, 463), "removexattr": (197, 14), "lremovexattr": (198, 15),
@@ -82,10 +84,10 @@ def number(name: str) -> int:
 _REFUSED = """acct add_key adjtimex bpf chroot clock_adjtime clock_settime delete_module fanotify_init fanotify_mark
 finit_module fsconfig fsmount fsopen fspick init_module ioperm iopl ioprio_set kcmp kexec_file_load kexec_load keyctl
 listmount lookup_dcookie lsm_set_self_attr memfd_secret migrate_pages modify_ldt mount mount_setattr move_mount
-move_pages mq_open msgget name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open pidfd_getfd
-pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace quotactl quotactl_fd reboot
-request_key semget setdomainname sethostname setns settimeofday shmget statmount swapoff swapon sysfs syslog umount2
-unshare uselib userfaultfd vhangup""".split()
+move_pages mq_open mq_unlink msgctl msgget msgrcv msgsnd name_to_handle_at nfsservctl open_by_handle_at open_tree
+perf_event_open pidfd_getfd pivot_root process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
+quotactl quotactl_fd reboot request_key semctl semget semop semtimedop setdomainname sethostname setns settimeofday
+shmat shmctl shmget statmount swapoff swapon sysfs syslog umount2 unshare uselib userfaultfd vhangup""".split()
 # Answered as if the kernel were older: programs then do it in the way that can be looked at, or that is counted.
 _MISSING = "clone3 io_uring_enter io_uring_register io_uring_setup memfd_create openat2".split()
 
@@ -93,6 +95,7 @@ _CLONE_NEW = 0x7E020000  # every CLONE_NEW… flag
 _SET_ID = 0o6000
 _CREATES = os.O_CREAT | 0o20000000  # __O_TMPFILE
 _AF_INET, _AF_INET6 = 2, 10
+_SOCK_STREAM, _SOCK_SEQPACKET = 1, 5
 _PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP
 
 # TIOCSTI and TIOCLINUX type into a terminal; FS_IOC_SETFLAGS, _SETVERSION, _FSSETXATTR, _SET_ENCRYPTION_POLICY and
@@ -152,7 +155,7 @@ def _refuse_created(name: str, flags: int, mode: int) -> list[_Line]:
 
 
 def _sockets(internet: bool) -> list[_Line]:
-    """None at all, or plain ones of the Internet. A socket pair is no way out and stays; a Unix socket may be one."""
+    """None at all, or plain ones of the Internet. A Unix socket may be a way out."""
     if not internet:
         return _refuse("socket", errno.EACCES)
     refused = (_RET, 0, 0, _ERRNO | errno.EACCES)
@@ -162,6 +165,13 @@ def _sockets(internet: bool) -> list[_Line]:
         (_LOAD, 0, 0, _arg_at(2)), *((_JEQ, 3 - n, 0, protocol) for n, protocol in enumerate(_PROTOCOLS)), refused,
         (_RET, 0, 0, _ALLOW),
     )  # fmt: skip
+
+
+def _pairs() -> list[_Line]:
+    """Pairs of sockets, as programs talk to their children by; not such as could send to another socket as well."""
+    and_kind = (0x54, 0, 0, 0xF)  # without SOCK_CLOEXEC and SOCK_NONBLOCK
+    tests = [(_LOAD, 0, 0, _arg_at(1)), and_kind, (_JEQ, 2, 0, _SOCK_STREAM), (_JEQ, 1, 0, _SOCK_SEQPACKET)]
+    return _when("socketpair", *tests, _answer(errno.EACCES), (_RET, 0, 0, _ALLOW))
 
 
 def _own_priority() -> list[_Line]:
@@ -174,10 +184,11 @@ def _without_mounts() -> list[_Line]:
     """Where only Landlock stands between a run and the machine.
 
     A run is ended by its process group there, which nobody leaves; and Landlock does not look at who changes the mode,
-    owner or times of a file. All of that is answered as if it had been done.
+    owner or times of a file. All of that is answered as if it had been done. Nor does it look at who watches a file.
     """
     pretended = "setsid setpgid chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat"
     lines = [line for name in (*pretended.split(), "utimensat") for line in _when(name, _answer(0))]
+    lines += _refuse("inotify_add_watch", errno.EACCES)
     for call in ("setxattr", "removexattr"):
         for name in (call, f"l{call}", f"f{call}", f"{call}at"):
             lines += _refuse(name, errno.EOPNOTSUPP)
@@ -208,7 +219,7 @@ def call_filter(*, internet: bool = False, mounts: bool = True, no_exec: bool = 
     lines += _only_value("personality", 0, 0, 0xFFFFFFFF)  # the ordinary one, or asking which it is
     lines += _refuse_bits("seccomp", 1, 8)  # SECCOMP_FILTER_FLAG_NEW_LISTENER
     lines += _refuse_value("ioctl", 1, *_IOCTLS)
-    lines += _sockets(internet)
+    lines += _sockets(internet) + _pairs()
     if no_exec:
         lines += _refuse("execve") + _refuse("execveat")
     return b"".join(struct.pack("=HBBI", *line) for line in (*lines, (_RET, 0, 0, _ALLOW)))

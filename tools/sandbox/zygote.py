@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 TICK = 20  # ms between looks at what the runs use
 THREADS = 8  # for each process that a run may have
+FILES = 16  # the same; what lies in sockets and pipes is memory of nobody's
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FDS = ("lifeline", "job", "stdin", "stdout", "stderr", "status")
@@ -105,6 +106,8 @@ class _Run:
             return "processes"
         if sum(_resident(pid) for pid in pids) > self.asked["memory"] and _shares(pids) > self.asked["memory"]:
             return "memory"
+        if sum(map(_open_files, pids)) > FILES * most:
+            return "open files"
         for pid in pids:
             self.written[pid] = _written(pid) or self.written.get(pid, 0)
         return "disk" if sum(self.written.values()) > self.asked["disk"] else ""
@@ -139,6 +142,13 @@ def _descendants(pid: int, most: int) -> tuple[list[int], int]:
         for thread in threads:
             found += [int(child) for child in _read(f"/proc/{each}/task/{thread}/children").split()]
     return found, count
+
+
+def _open_files(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:  # it has ended
+        return 0
 
 
 def _resident(pid: int) -> int:
