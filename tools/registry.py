@@ -14,7 +14,7 @@ from tools.schema import Schema
 
 Kind = Literal["code", "micro", "component", "mcp"]
 
-BUILT_IN = ("files", "text", "numbers", "units", "dates", "data", "compare", "programs", "web")
+BUILT_IN = ("files", "text", "numbers", "units", "dates", "tables", "documents", "compare", "programs", "web")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

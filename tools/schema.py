@@ -239,7 +239,7 @@ class Mapped(list[Any]):
 
 
 def as_text(value: Any) -> str:
-    """A value as a person reads it: lists a line each, mapped results as `item: result`."""
+    """A value as a person reads it: lists a line each, rows as CSV, mapped results as `item: result`."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or value is None:
@@ -249,10 +249,28 @@ def as_text(value: Any) -> str:
     if isinstance(value, Mapped) and len(value.items_) == len(value):
         return "\n".join(_entry(as_text(item), result) for item, result in zip(value.items_, value, strict=True))
     if isinstance(value, list):
-        return "\n".join(_row(item) for item in value)
+        return as_csv(value) if is_table(value) else "\n".join(_row(item) for item in value)
     if isinstance(value, dict):
         return "\n".join(_entry(str(key), item) for key, item in value.items())
     return str(value)
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value is rows: objects with the same keys and nothing nested in them."""
+    rows = isinstance(value, list) and all(isinstance(row, dict) and row.keys() == value[0].keys() for row in value)
+    return rows and bool(value) and not any(isinstance(cell, (list, dict)) for row in value for cell in row.values())
+
+
+def as_csv(rows: collections.abc.Sequence[collections.abc.Mapping[str, Any]]) -> str:
+    """Rows as CSV text with a header; a key that some rows lack is empty in them."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: as_text(cell) for key, cell in row.items()} for row in rows)
+    return text.getvalue().rstrip("\n")
 
 
 def _entry(label: str, value: Any) -> str:

@@ -65,6 +65,10 @@ def desk(tmp_path: Path) -> Iterator[Path]:
         "day,shop,amount,paid\nMon,North,10,yes\nTue,South,20.5,no\nMon,South,30,yes\n", encoding="utf-8"
     )
     (tmp_path / "shop.json").write_text('{"owner": {"name": "Ida"}, "staff": [{"name": "Bo"}, {"name": "Al"}]}')
+    (tmp_path / "team.json").write_text(
+        '{"people": [{"name": "Bo", "age": 24}, {"name": "Al", "age": 51}, {"name": "Cy", "age": 31}]}',
+        encoding="utf-8",
+    )
     (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
     (tmp_path / "readings.txt").write_text("4\n9\n")
     (tmp_path / "animals.txt").write_text("mouse\n\nblack sheep\n")
@@ -142,7 +146,18 @@ def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
         ("which file in letters has the most words?", "letters/one.md"),
         ("My oven says 100 °C. What is that in Fahrenheit?", "212"),
         ("double the number of lines of notes.txt", "4"),
-        ("which sale has the lowest amount? It is all in sales.csv", "day: Mon, shop: North, amount: 10, paid: yes"),
+        ("which sale has the lowest amount? It is all in sales.csv", "day,shop,amount,paid\nMon,North,10,yes"),
+        ("show the sales in sales.csv with an amount between 15 and 25", "day,shop,amount,paid\nTue,South,20.5,no"),
+        ("only the day and amount columns of sales.csv", "day,amount\nMon,10\nTue,20.5\nMon,30"),
+        ("the two highest amounts in sales.csv with their days", "day,amount\nMon,30\nTue,20.5"),
+        ("which shops in sales.csv have an amount below 15 or above 25?", "North\nSouth"),
+        (
+            "sort sales.csv by amount, largest first, and show only day and amount",
+            "day,amount\nMon,30\nTue,20.5\nMon,10",
+        ),
+        ("how many people in team.json are older than 30?", "2"),
+        ("names of the people in team.json who are younger than 30", "Bo"),
+        ("who is the oldest in team.json?", "name,age\nAl,51"),
         ("what do 12 chairs at 4.50 each cost?", "54"),
         ("count the rows of sales.csv where paid is no", "1"),
         ("count the rows of sales.csv where paid is yes", "2"),

@@ -70,7 +70,8 @@ class Subject:
 
     def _name(self) -> None:
         counts: dict[str, int] = {}
-        for entity in sorted(self.entities, key=lambda e: (_ORDER.index(e.kind), e.at, -len(e.places))):
+        told = [entity for entity in self.entities if entity.kind in _ORDER]
+        for entity in sorted(told, key=lambda e: (_ORDER.index(e.kind), e.at, -len(e.places))):
             free = [p for p in sorted(entity.places) if p not in self.marks and not self._noun(entity, p)]
             key = _key(entity.value[0] if entity.kind == "files" else entity.value)
             if entity.kind == "where":

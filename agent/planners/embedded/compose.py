@@ -27,6 +27,7 @@ from agent.planners.embedded.reading import (
     Call,
     Given,
 )
+from agent.planners.embedded.row_sides import chooses_rows, orders_rows
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.router import stem
 from tools import workspace
@@ -92,6 +93,10 @@ class Composer(Mains):
         endings = self._endings(tool)
         if endings and "path" in wanted and not self._paths(tool, range(len(self.tokens))) and not self._holds(endings):
             return False
+        if tool.name == "choose_file" and "table" in kinds and not kinds & {"folder", "files"}:
+            return False  # the largest of what is in the table
+        if orders_rows(tool) and "order" in kinds and not any(p.name == "column" for p in tool.params):
+            wanted.discard("column")
         return all(role in kinds for role in wanted & {"unit", "column", "query", "numeral", "url"})
 
     def _holds(self, endings: tuple[str, ...]) -> bool:
@@ -200,6 +205,9 @@ class Composer(Mains):
         """Whether the tokens name something of each special kind that the tool takes."""
         wanted = [fill.role(p, tool) for p in tool.params if p.required]
         named = [e.kind for e in self.entities if e.places <= here]
+        if chooses_rows(tool):
+            fit = {"order"} if tool.name == "sort_rows" else {"where"} | ({"order"} if orders_rows(tool) else set())
+            return bool(fit & set(named)) and (not any(p.name == "column" for p in tool.params) or "column" in named)
         if not wanted:  # a listing of files
             return "files" in named
         telling = {"query", "column", "numeral", "where"} | ({"date", "number"} if "date" in wanted else set())
@@ -212,6 +220,7 @@ class Composer(Mains):
             cost += COST_TURNED  # it is asked for a thing, not for a number
         call = Call(mention.tool, places=mention.places, cost=cost, head=mention.places, postfix=mention.postfix)
         left = [p for p in rest if p not in mention.places]
+        self._fill_order(call, left)
         self._fill_by_name(call, left)
         main = [param for param in fill.main_params(mention.tool) if param.name not in call.args]
         lacking = []
@@ -221,7 +230,9 @@ class Composer(Mains):
             if not self._fill_side(call, param, left, rest, mention):
                 lacking.append(param)
         left = [p for p in left if p not in call.places]
-        if any(fill.role(p, mention.tool) != "unit" for p in lacking):
+        if any(fill.role(p, mention.tool) != "unit" for p in lacking) or self._all_of_table(call):
+            return None
+        if not call.args.get("by") and self._went_by(call.args.get("column")):
             return None
         if not self._fill_main(call, main, tuple(left), mention) or not self._measured_in(call, main, lacking):
             return None
@@ -231,6 +242,16 @@ class Composer(Mains):
             if same and mention.places and not self._apart(min(mention.places), min(other.places)):
                 call.places |= other.places
         return call
+
+    @staticmethod
+    def _all_of_table(call: Call) -> bool:
+        """Whether nothing is said of which rows or columns of a table are to be given."""
+        return chooses_rows(call.tool) and not {"where", "columns", "without", "by", "column"} & call.args.keys()
+
+    def _went_by(self, column: Any) -> bool:
+        """Whether an earlier step chose one row by a column: what is then asked of it is no matter of all rows."""
+        chosen = [node for node in self._back if isinstance(node, Call) and node.args.get("count") == 1]
+        return column is not None and any(node.args.get("by") == column for node in chosen)
 
     def _measured_in(self, call: Call, main: list[Param], lacking: list[Param]) -> bool:
         """Give a unit that is not named as that in which what is worked on is measured: of height_m, metres."""
@@ -307,7 +328,8 @@ def _told_by_signature(tool: Tool) -> bool:
     grouping = any(p.name == "by" for p in tool.params) and any(p.name == "measure" for p in tool.params)
     shifting = "date" in roles and "number" in roles
     listing = not roles and {"folder", "glob"} == set(fill.roles(tool).values())
-    return bool({"unit", "query", "numeral", "where"} & set(roles)) or grouping or shifting or listing
+    special = bool({"unit", "query", "numeral", "where"} & set(roles))
+    return special or grouping or shifting or listing or chooses_rows(tool)
 
 
 def _unit_of(call: Call) -> str:

@@ -12,7 +12,7 @@ from agent.router import stem
 
 Kind = Literal[
     "path", "folder", "files", "glob", "number", "decimals", "numeral", "date", "unit", "column", "where", "query",
-    "literal", "url",
+    "literal", "url", "order", "table",
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ class Entity:
     exists: bool = True
     percent: bool = False
     exact: bool = True  # named in full
-    measured: str = ""  # of a column: `numbers` or `dates` where all its cells are such
+    measured: str = ""  # of a column: `numbers`, `dates` or `times` where all its cells are such
 
     @property
     def at(self) -> int:

@@ -16,7 +16,7 @@ from tools.schema import Schema
 
 Role = Literal[
     "target", "path", "folder", "files", "date", "number", "unit", "column", "where", "query", "glob", "literal",
-    "content", "numeral", "list", "table", "enum", "flag", "expression", "url", "value",
+    "content", "numeral", "list", "table", "enum", "flag", "expression", "url", "value", "columns", "rows",
 ]  # fmt: skip
 
 _CONTENT = frozenset("text content document body message string sentence passage source input code".split())
@@ -58,6 +58,10 @@ def _role(param: Param, tool: Tool) -> Role:
         return "date"
     if kind == "string":
         return _string_role(name, tool)
+    if kind == "array" and _type(schema.get("items", {})) == "object":
+        return "rows"
+    if kind == "array" and name in ("columns", "without"):
+        return "columns"
     plain: dict[str, Role] = {
         "number": "number", "integer": "number", "boolean": "flag", "array": "list", "object": "table",
     }  # fmt: skip
@@ -88,7 +92,7 @@ def _type(schema: Schema) -> str:
 @cache
 def main_params(tool: Tool) -> list[Param]:
     """The parameters that what is worked on goes into: the first required one, and a second of the very same kind."""
-    roles = ("content", "url", "numeral", "list", "table", "number", "path", "date", "literal", "value", "expression")
+    roles = "content url numeral list rows table number path date literal value expression".split()
     required = [p for p in tool.params if p.required and role(p, tool) in roles]
     if tool.effect == "write":
         required = [p for p in required if role(p, tool) != "path"]

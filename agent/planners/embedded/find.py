@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agent.planners.embedded import documents, places, tables, values
 from agent.planners.embedded.entities import Entity
-from agent.planners.embedded.surroundings import Surroundings
+from agent.planners.embedded.orders import orders
+from agent.planners.embedded.surroundings import Surroundings, Table
 from agent.planners.embedded.words import Token
 
 
@@ -15,14 +16,20 @@ def find(tokens: list[Token], surroundings: Surroundings) -> list[Entity]:
     found += places.file_sets(tokens, found, surroundings)
     files = dict.fromkeys(e.value for e in found if e.kind == "path" and e.exists)
     for path in files:
-        if path.lower().endswith((".csv", ".tsv")):
-            table = surroundings.table(path)
-            found += tables.columns(tokens, table) + tables.conditions(tokens, table) if table else []
-        elif path.lower().endswith(".json"):
+        if path.lower().endswith(".json"):
             found += documents.queries(tokens, surroundings.document(path))
+        table = surroundings.table(path) if path.lower().endswith((".csv", ".tsv", ".json")) else None
+        if table:
+            places_of = frozenset[int]().union(*(e.places for e in found if e.kind == "path" and e.value == path))
+            found += [Entity("table", path, places_of), *_of_table(tokens, table)]
     if not files:  # a table that is not named by its file may be known by its columns alone
         found += _columns_of_sets(tokens, found, surroundings)
     return found
+
+
+def _of_table(tokens: list[Token], table: Table) -> list[Entity]:
+    columns = tables.columns(tokens, table)
+    return [*columns, *tables.conditions(tokens, table), *orders(tokens, table, columns)]
 
 
 def _columns_of_sets(tokens: list[Token], found: list[Entity], surroundings: Surroundings) -> list[Entity]:

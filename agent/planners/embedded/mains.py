@@ -167,6 +167,11 @@ class Mains(Sides):
                 return Call(lister, args), entity.places, 0.1 if entity.kind == "files" else 0.4
         return None
 
+    def _named_rows(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
+        """The rows of the table that is named."""
+        tables, reader = self._among(left, "table"), self.tools.get("filter_rows")
+        return (Call(reader, {"path": tables[0].value}), tables[0].places, 0.05) if tables and reader else None
+
     def _named_path(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         paths = self._paths(call.tool, left)
         if paths:

@@ -125,6 +125,9 @@ class Reading(ABC):
         """The files named, those first that a tool of this kind works on."""
         paths = [e for e in self._among(left, "path") if e.exists]
         endings = self._endings(tool)
+        if ".csv" in endings:
+            tables = {e.value for e in self._elsewhere("table")}
+            return [e for e in paths if e.value in tables]
         return [e for e in paths if not endings or e.value.lower().endswith(endings)]
 
     @staticmethod
@@ -204,8 +207,10 @@ class Reading(ABC):
             return (mapped and fill.numeric(item or {})) or _numeric_object(schema)
         if role == "numbers":
             return item is not None and fill.numeric(item)
+        if role == "rows":
+            return item is not None and item.get("type") == "object"
         if role == "list":
-            return item is not None or fill.textual(schema)
+            return (item is not None and item.get("type") != "object") or fill.textual(schema)
         one = item if item is not None else schema
         if role == "number":
             return fill.numeric(one)

@@ -9,19 +9,14 @@ from typing import Any
 from agent.planners.embedded import fill
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.pick import Mention
-from agent.planners.embedded.reading import COST_BACK, COST_BORROWED, COST_GUESSED, SINKS, Call, Reading
+from agent.planners.embedded.reading import COST_BORROWED, COST_GUESSED, SINKS, Call
+from agent.planners.embedded.row_sides import RowSides, orders_rows, ranks_groups
 from agent.planners.embedded.words import canons
 from tools.function import Param
 from tools.registry import Tool
 
 
-def _holds(param: Param, column: Entity) -> bool:
-    """Whether a column holds what a parameter says that it must: `the column of numbers or dates`."""
-    wanted = re.search(r"column of (numbers)( or dates)?", param.doc)
-    return wanted is None or column.measured == "numbers" or bool(wanted[2] and column.measured)
-
-
-class Sides(Reading):
+class Sides(RowSides):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
 
     def _fill_by_name(self, call: Call, left: list[int]) -> None:
@@ -73,6 +68,9 @@ class Sides(Reading):
 
     def _fill_side(self, call: Call, param: Param, left: list[int], rest: tuple[int, ...], mention: Mention) -> bool:
         """Fill a parameter from what is named; False where it is needed and nothing fits."""
+        ordered = call.args.get("by") if orders_rows(call.tool) else not ranks_groups(call.tool)
+        if param.name in ("descending", "count") and not ordered:
+            return True
         role = fill.role(param, call.tool)
         tokens = [self.tokens[p] for p in rest]
         if role == "enum":
@@ -99,84 +97,6 @@ class Sides(Reading):
         sunk = [e for e in paths if self._before(e) in SINKS or self._before(e) in ("file", "create", "writ", "write")]
         for entity in (sunk or [e for e in paths if not e.exists])[-1:]:
             self._set(call, param, entity.value, entity.places)
-
-    def _side_column(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
-        taken = call.args.get("column" if param.name == "by" else "by")
-        fit = [e for e in self._elsewhere("column") if _holds(param, e) and not self._aside(call, param, e)]
-        named = [e for e in fit if e.value != taken and e.places <= {*left}]
-        grouping = [e for e in named if self._grouped(e)]
-        named = (grouping if param.name == "by" else [e for e in named if e not in grouping]) or (
-            named if param.required else []
-        )
-        if not param.required and param.name == "column" and "measure" not in call.args:
-            named = [e for e in named if e not in grouping and e.exact]
-            if named:  # `revenue per route` adds it up
-                call.args["measure"] = "sum"
-        if param.required and self._unknown_column(left):
-            return
-        in_conditions = [w.places for w in self._among(left, "where")]
-        free = [e for e in named if not any(e.places <= places for places in in_conditions)] or named
-        free = [e for e in free if e.exact] or free
-        spots = call.places or frozenset(left[:1])
-        if param.name == "by" and any(p.name == "measure" for p in call.tool.params):
-            free = grouping
-        for entity in fill.near(free, spots)[:1]:
-            self._set(call, param, entity.value, entity.places)
-        if param.name not in call.args and param.required and param.name == "column":
-            for entity in fit[-1:]:
-                self._borrow(call, param, entity.value, entity.places)
-
-    def _aside(self, call: Call, param: Param, entity: Entity) -> bool:
-        """Whether a column cannot be what `how many` alone asks the sum of: `how many tickets …` means that of a column
-        tickets; of a column ticket, and of what stands further on, it does not."""
-        if not param.required or not call.head or {self.tokens[p].canon for p in call.head} != {"count"}:
-            return False
-        spelled = self._text(sorted(entity.places)).lower().replace("_", " ") == entity.value.lower().replace("_", " ")
-        return not spelled or any(self._weights[p] for p in range(max(call.head) + 1, entity.at))
-
-    def _unknown_column(self, left: list[int]) -> bool:
-        """Whether a column is named, `the bonus column`, that the table does not have."""
-        named = frozenset().union(*(e.places for e in self.entities if e.kind == "column"))
-        marks = [p for p in left if self.tokens[p].canon == "column" and p]
-        return any(self._weights[p - 1] and p - 1 not in named and self.tokens[p - 1].kind == "word" for p in marks)
-
-    def _grouped(self, entity: Entity) -> bool:
-        """Whether a column is named as what to group by: `per day`, `by product`, `for each role`."""
-        before = [token.lower for token in self.tokens[max(0, entity.at - 3) : entity.at]]
-        return bool({"per", "by", "each", "every", "which"} & set(before))
-
-    def _side_where(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
-        column = call.args.get("column") or call.args.get("by")
-        chosen: list[Entity] = []
-        for entity in sorted(self._among(left, "where"), key=lambda e: -len(e.places)):
-            if not any(entity.places & other.places for other in chosen) and entity.places - call.places:
-                chosen.append(entity)
-        chosen = [
-            e
-            for e in sorted(chosen, key=lambda e: e.at)
-            if not column or e.value.split()[0] != column or "=" not in e.value.split()[1:2]
-        ]
-        if not chosen:
-            self._inherit(call, param, left)
-            return
-        columns = [e.value.split()[0] for e in chosen]
-        places = frozenset().union(*(e.places for e in chosen))
-        if len(chosen) > 1 and len(set(columns)) == 1 and all(" = " in e.value for e in chosen):
-            self._set(call, param, list(dict.fromkeys(e.value for e in chosen)), places)
-            call.over = param.name if len(call.args[param.name]) > 1 else ""
-            call.args[param.name] = call.args[param.name] if call.over else call.args[param.name][0]
-        else:
-            self._set(call, param, " and ".join(e.value for e in chosen), places)
-
-    def _inherit(self, call: Call, param: Param, left: list[int]) -> None:
-        """The condition of an earlier step that chose rows, or of which `they` are: what follows is of those."""
-        pointed = bool({"they", "them", "those", "these"} & {self.tokens[p].lower for p in left})
-        for node in reversed(self._back):
-            if isinstance(node, Call) and isinstance(node.args.get(param.name), str) and node.tool is not call.tool:
-                chosen = fill.items(node.returns) == {"type": "object", "additionalProperties": {}}
-                if chosen or pointed:
-                    self._set(call, param, node.args[param.name], frozenset(), COST_BACK)
-                return
 
     def _side_query(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         for entity in self._queries_for(call.tool, left)[:1]:

@@ -14,10 +14,13 @@ from typing import Any
 
 from tools import workspace
 from tools.dates import parse_day
+from tools.documents import lists_of_objects
+from tools.schema import as_text
 
 _MOST_ENTRIES = 5000  # of the workspace that are looked at to know its names
 _MOST_BYTES = 2**21  # of a table or JSON file that is read to know its names
 _SAMPLE = 200  # rows that tell what a column holds
+_MOST_VALUES = 500  # of a column that are looked for in a goal
 _NUMBER = re.compile(r"\s*[-+−]?\s?[$€£¥]?\s?\d[\d., ]*\s?[%$€£¥]?\s*")
 
 
@@ -58,7 +61,9 @@ class Surroundings:
         return found[0] if found and found[1] else None
 
     def table(self, path: str) -> Table | None:
-        """What is in a CSV file, read as far as needed."""
+        """What is in a CSV file, read as far as needed, or in a JSON file that is one list of objects."""
+        if path.lower().endswith(".json"):
+            return _of_objects(path, self.document(path))
         try:
             with open(self.root / path, encoding="utf-8-sig", errors="replace", newline="") as file:
                 text = file.read(_MOST_BYTES)
@@ -77,6 +82,14 @@ class Surroundings:
             return json.loads(full.read_text(encoding="utf-8-sig")) if full.stat().st_size <= _MOST_BYTES else None
         except (OSError, ValueError):
             return None
+
+
+def _of_objects(path: str, document: Any) -> Table | None:
+    found = lists_of_objects(document)
+    if len(found) != 1:
+        return None
+    columns = list(dict.fromkeys(key for row in found[0] for key in row))
+    return Table(path, columns, [[as_text(row.get(column)) for column in columns] for row in found[0]])
 
 
 def of_numbers(path: str) -> bool:
@@ -98,19 +111,21 @@ class Table:
     rows: list[list[str]]
 
     def measured(self, column: str) -> str:
-        """`numbers` or `dates` where the first cells of a column are all such; else nothing."""
+        """`numbers`, `dates` or `times` where the first cells of a column are all such; else nothing."""
         n = self.columns.index(column)
         cells = [row[n] for row in self.rows[:_SAMPLE] if n < len(row) and row[n].strip()]
         if cells and all(_NUMBER.fullmatch(cell) for cell in cells):
             return "numbers"
+        if cells and all(re.fullmatch(r"\d\d?:\d\d", cell.strip()) for cell in cells):
+            return "times"
         return "dates" if cells and all(parse_day(cell.strip()) for cell in cells) else ""
 
     @cached_property
     def values(self) -> dict[str, list[str]]:
-        """The different cells of each column that has few of them."""
+        """The different cells of each column that has not too many of them."""
         found = {}
         for n, column in enumerate(self.columns):
             cells = {row[n] for row in self.rows if n < len(row) and row[n]}
-            if len(cells) <= max(40, len(self.rows) // 4):
+            if len(cells) <= _MOST_VALUES:
                 found[column] = sorted(cells)
         return found

@@ -5,27 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from agent.planners.embedded.comparisons import comparisons
 from agent.planners.embedded.entities import Entity, names, runs
 from agent.planners.embedded.surroundings import Table
 from agent.planners.embedded.words import FUNCTION, Token
 from agent.router import stem
-from tools.dates import parse_day
+from tools.conditions import quoted
 
-_COMPARISONS = tuple(
-    (sign, tuple(f"{ways}, {sign}".split(", ")))
-    for sign, ways in {
-        ">=": "at least, no less than, or more, minimum of, not below",
-        "<=": "at most, no more than, up to, not over, not above",
-        ">": "more than, over, above, greater than, larger than, bigger than, exceeding, exceed, older than,"
-        " longer than, higher than, after",
-        "<": "less than, under, below, fewer than, smaller than, lower than, younger than, shorter than, before",
-        "=": "is, equal to, equals, of, with, was, are, exactly",
-    }.items()
-)
 _NEGATIONS = frozenset(
     """not non without no isn't aren't wasn't weren't cannot can't don't doesn't didn't
     haven't hasn't except never un""".split()
 )
+_LEADING = frozenset("the a an in from at to of by".split())  # may stand between a denial and what is denied
 
 
 def columns(tokens: list[Token], table: Table) -> list[Entity]:
@@ -63,11 +54,11 @@ def conditions(tokens: list[Token], table: Table) -> list[Entity]:
             found += list(_flags(tokens, column, values))
         elif not all(re.fullmatch(r"[\d.,-]+", value) for value in values):
             found += [e for value in values for e in _cell(tokens, column, value)]
-    for entity in columns(tokens, table):
-        said = _comparison(tokens, entity) or _equation(tokens, entity)
-        if said:  # what is written out holds, and not what else the column's name may say
-            found = [e for e in found if not e.value.startswith(f"{entity.value} = ") or e.places & said[0].places]
-        found += said
+    named = columns(tokens, table)
+    for said in [*comparisons(tokens, table, named), *(e for column in named for e in _equation(tokens, column))]:
+        column = said.value.partition(" ")[0]  # what is written out holds, and not what else the column's name may say
+        found = [e for e in found if not e.value.startswith(f"{column} = ") or e.places & said.places]
+        found.append(said)
     return found
 
 
@@ -95,14 +86,13 @@ def _calendar(word: str) -> str:
 def _condition(tokens: list[Token], column: str, value: str, places: frozenset[int]) -> Entity:
     """Column = value, or != where it is denied; the column's own name beside it belongs to it."""
     at = min(places)
-    negated = at > 0 and tokens[at - 1].lower in _NEGATIONS
     own = {
         n for n in range(max(0, at - 4), min(len(tokens), max(places) + 5)) if stem(tokens[n].lower) in names(column)
     }
-    quoted = f"'{value}'" if re.search(r"[^\w.-]", value) else value
-    return Entity(
-        "where", f"{column} {'!=' if negated else '='} {quoted}", places | own | ({at - 1} if negated else set())
-    )
+    denial = next((n for n in range(at - 1, max(-1, at - 4), -1) if tokens[n].lower not in _LEADING), -1)
+    negated = denial >= 0 and tokens[denial].lower in _NEGATIONS
+    told = places | own | ({denial} if negated else frozenset())
+    return Entity("where", f"{column} {'!=' if negated else '='} {quoted(value)}", told)
 
 
 def _flags(tokens: list[Token], column: str, values: list[str]) -> Iterator[Entity]:
@@ -135,30 +125,9 @@ def _said(tokens: list[Token], n: int) -> tuple[bool, int] | None:
     return (False, end + 1) if word in ("yes", "true") else None
 
 
-def _comparison(tokens: list[Token], column: Entity) -> list[Entity]:
-    """`size over 4`, `quantity is at least 10`: the column, words of comparison, a number or a date."""
-    end = max(column.places)
-    for n in range(end + 1, min(end + 7, len(tokens))):
-        token = tokens[n]
-        day = parse_day(token.text) if token.kind == "date" else None
-        if token.number is None and day is None:
-            continue
-        between = " ".join(t.lower for t in tokens[end + 1 : n])
-        after = " ".join(t.lower for t in tokens[n + 1 : n + 3])
-        for sign, ways in _COMPARISONS:
-            if any(re.search(rf"(?:^|\s){re.escape(way)}(?:$|\s)", between) for way in ways) or after in ways:
-                value = day.isoformat() if day else token.text.replace(",", "")
-                places = column.places | set(range(end + 1, n + 1))
-                return [Entity("where", f"{column.value} {sign} {value}", frozenset(places))]
-        return []
-    return []
-
-
 def _equation(tokens: list[Token], column: Entity) -> list[Entity]:
     """`in_service = yes`: the column, a sign, a value."""
     n = max(column.places) + 1
     if n + 1 < len(tokens) and tokens[n].text in ("=", "==") and tokens[n + 1].kind != "punct":
-        value = tokens[n + 1].text
-        quoted = f"'{value}'" if re.search(r"[^\w.-]", value) else value
-        return [Entity("where", f"{column.value} = {quoted}", column.places | {n, n + 1})]
+        return [Entity("where", f"{column.value} = {quoted(tokens[n + 1].text)}", column.places | {n, n + 1})]
     return []

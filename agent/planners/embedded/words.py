@@ -50,7 +50,7 @@ STOP = (
     FUNCTION
     | frozenset(
         """please shall let just get got give gives gave show tell say find list name print display see know want
-    need like files text up both here going go look answer result thank thanks kindly ll d s t re ve now next
+    need like files text up both names here going go look answer result thank thanks kindly ll d s t re ve now next
     after afterwards finally first-off hi hello hey ok okay many much one's being but not using use via among
     within inside under contain contains contained appear appears mentioned found written looking e.g report
     back simply only than quickly exactly yet still per take compute calculate work evaluate determine figure
