@@ -316,7 +316,7 @@ def serve(flags: Mapping[str, Any], output: Output) -> int:
     from agent.postgres.database import Database
     from agent.postgres.service import serve
     from agent.postgres.site import Site
-    from agent.postgres.zone import everybody, tool_queue
+    from agent.postgres.tasks import everybody, tool_queue
 
     at, parts = setup(flags), _Parts(flags)
     special = [tool_queue(tool.name, tool.version) for tool in registry(at) if tool.version]

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +18,20 @@ from agent.archive import Request, Summary
 from agent.errors import NotFound, StorageError, UsageError
 from agent.events import Event, from_body
 from agent.postgres import ledger
-from agent.postgres.database import Database, many, synced
-from agent.postgres.ledger import Charge
+from agent.postgres.database import Database, synced
 from agent.task import Usage
 from agent.tree import Tree
 
 if TYPE_CHECKING:
     from agent.postgres.database import Connection
 
-ALIVE = "4 seconds"  # since a process was last heard of; it says that it is there several times in that
 OF_THE_RUN = ""  # the zone of what is about a run as a whole
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 Row = tuple[float, str, str, str]  # at, type, task, body
 
 
+@cache
 def version() -> str:
     """The version of zooid that a run's machines must share."""
     return metadata.version("zooid")
@@ -92,7 +92,7 @@ class Record:
             write_of_run(connection, self.run, self._waiting)
             for _, type_, task, _ in self._waiting:
                 if type_ == "task.planned":
-                    ledger.keep(connection, self.run, [Charge((task,))])
+                    ledger.keep(connection, self.run, [ledger.joined([task])])
 
         self.database.transaction(keep)
         self._waiting.clear()
@@ -192,47 +192,61 @@ class PostgresArchive:
 # -- reading and writing events
 
 
-def write(connection: Connection, run: str, zone: str, number: int, rows: Iterable[Row]) -> None:
-    """Add events to a zone, numbered from `number` up; those about the run as a whole are on the disk then."""
-    if zone == OF_THE_RUN:
-        synced(connection)
-    numbered = [(run, zone, n, *row, _digest(run, zone, n, *row)) for n, row in enumerate(rows, number)]
-    many(
-        connection,
-        "INSERT INTO zooid_event (run, zone, n, at, type, task, body, hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        numbered,
-    )
+def packed(run: str, zone: str, number: int, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Events of a zone, numbered from `number` up, as zooid_write in functions.sql takes them."""
+    return [
+        {
+            "n": n,
+            "at": row[0],
+            "type": row[1],
+            "task": row[2],
+            "body": row[3],
+            "hash": _digest(run, zone, n, *row).hex(),
+        }
+        for n, row in enumerate(rows, number)
+    ]
+
+
+def write(connection: Connection, run: str, zone: str, rows: Iterable[Row]) -> None:
+    """Add events to a zone that nobody else writes to meanwhile."""
+    row = connection.execute("SELECT max(n) FROM zooid_event WHERE run = %s AND zone = %s", (run, zone)).fetchone()
+    number = 1 + (row[0] or 0 if row else 0)
+    connection.execute("SELECT zooid_write(%s, %s, %s)", (run, zone, json.dumps(packed(run, zone, number, rows))))
 
 
 def write_of_run(connection: Connection, run: str, rows: Iterable[Row]) -> None:
-    """Add events about a run as a whole, and keep what they say of it; whoever calls holds the run's row."""
+    """Add events about a run as a whole, and keep what they say of it; whoever calls holds the run's row.
+
+    They are on the server's disk when the transaction is over.
+    """
     rows = list(rows)
-    write(connection, run, OF_THE_RUN, last_number(connection, run, OF_THE_RUN) + 1, rows)
+    synced(connection)
+    write(connection, run, OF_THE_RUN, rows)
     for _, type_, _, body in rows:
         _note_run(connection, run, type_, body)
 
 
 def read(connection: Connection, run: str, wanted: str, values: tuple[Any, ...]) -> list[tuple[int, Row]]:
     """The events for which the condition `wanted` holds, in order; raises StorageError at the first damaged one."""
-    found = []
     query = f"SELECT seq, zone, n, at, type, task, body, hash FROM zooid_event WHERE {wanted} ORDER BY seq"
-    for seq, zone, n, *row, digest in connection.execute(query, values):
+    return checked(run, connection.execute(query, values))
+
+
+def checked(run: str, found: Iterable[tuple[Any, ...]]) -> list[tuple[int, Row]]:
+    """The events that a query found; raises StorageError at the first damaged one."""
+    rows: list[tuple[int, Row]] = []
+    for seq, zone, n, *row, digest in found:
         if bytes(digest) != _digest(run, zone, n, *row):
             raise StorageError(
                 f"the tree of run {run} is damaged: event {seq} does not match its hash; other runs are not touched"
             )
-        found.append((seq, (row[0], row[1], row[2], row[3])))
-    return found
+        rows.append((seq, (row[0], row[1], row[2], row[3])))
+    return rows
 
 
 def _digest(run: str, zone: str, n: int, at: float, type_: str, task: str, body: str) -> bytes:
     text = f"{run}\0{zone}\0{n}\0{at!r}\0{type_}\0{task}\0{body}"
     return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).digest()
-
-
-def last_number(connection: Connection, run: str, zone: str) -> int:
-    row = connection.execute("SELECT max(n) FROM zooid_event WHERE run = %s AND zone = %s", (run, zone)).fetchone()
-    return int(row[0]) if row and row[0] is not None else 0
 
 
 def _note_run(connection: Connection, run: str, type_: str, body: str) -> None:
@@ -257,8 +271,8 @@ def _note_run(connection: Connection, run: str, type_: str, body: str) -> None:
 
 def _is_running(connection: Connection, run: str) -> bool:
     """Whether a run is open and somebody is there who works on it, or may."""
-    query = f"""
-        SELECT EXISTS (SELECT 1 FROM zooid_run r JOIN zooid_worker w ON w.seen > clock_timestamp() - interval '{ALIVE}'
+    query = """
+        SELECT EXISTS (SELECT 1 FROM zooid_run r JOIN zooid_worker w ON w.seen > clock_timestamp() - zooid_lease()
                        WHERE r.id = %s AND r.status = 'running'
                          AND (w.id = r.sitting AND w.id <> %s OR 'zooid ' || r.version = ANY (w.queues)))"""
     row = connection.execute(query, (run, me())).fetchone()
@@ -288,12 +302,12 @@ def _summary(connection: Connection, run: str) -> Summary:
 
 def _lacks(connection: Connection, run: str) -> str:
     """What tasks of an open run wait for that no process has which is there; empty where they wait for nothing."""
-    query = f"""
+    query = """
         SELECT t.id, t.queue FROM zooid_task t JOIN zooid_run r ON r.id = t.run
         WHERE t.run = %s AND r.status = 'running' AND t.status IN ('queued', 'running') AND t.owner IS NULL
           AND t.open = 0 AND NOT EXISTS (
             SELECT 1 FROM zooid_worker w
-            WHERE t.queue = ANY (w.queues) AND w.seen > clock_timestamp() - interval '{ALIVE}')
+            WHERE t.queue = ANY (w.queues) AND w.seen > clock_timestamp() - zooid_lease())
         ORDER BY t.id LIMIT 1"""
     row = connection.execute(query, (run,)).fetchone()
     if not row:

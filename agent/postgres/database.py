@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[Any]
+    Cursor = psycopg.Cursor[Any]
 
-FORMAT = 1
+FORMAT = 2
+LOST = "ZL001"  # what functions.sql refuses a process with that has lost a task
 PATIENCE = 60.0  # seconds that a server that was there may be away, as when it is restarted
 _PAUSE = 0.5  # seconds between two tries; a server that is shutting down waits for whoever keeps knocking
 _LOCK = 0x7A6F6F6964  # that two processes do not make the tables at once
@@ -52,14 +54,21 @@ class Database:
         """
         if self._held is not None:
             return work(self._held)
+        return self._tried(lambda connection: _in_transaction(connection, work))
+
+    def call(self, query: str, values: tuple[Any, ...]) -> Cursor:
+        """The same of one statement: the server is spoken to once."""
+        if self._held is not None:
+            return self._held.execute(query, values)
+        return self._tried(lambda connection: connection.execute(query, values))
+
+    def _tried(self, work: Callable[[Connection], T]) -> T:
         deadline = time.monotonic() + PATIENCE
         psycopg = _driver()
         with self._one_at_a_time:
             while True:
                 try:
-                    connection = self._connected()
-                    with connection.pipeline(), connection.transaction():
-                        return work(connection)
+                    return work(self._connected())
                 except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                     continue
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -68,6 +77,8 @@ class Database:
                         raise StorageError(self._unusable(error)) from error
                     time.sleep(_PAUSE)
                 except psycopg.Error as error:
+                    if error.sqlstate == LOST:
+                        raise LeaseLost(_line(error)) from None
                     raise StorageError(f"the database {shown(self.url)} refused: {_line(error)}") from error
 
     @contextmanager
@@ -82,11 +93,12 @@ class Database:
         with self._one_at_a_time:
             connection = self._held = self._connected()
             try:
-                with connection.pipeline(), connection.transaction():
+                with _opened(connection):
                     yield connection
             except psycopg.Error as error:
-                self.close()
-                raise LeaseLost(f"the database {shown(self.url)} went away: {_line(error)}") from error
+                if error.sqlstate != LOST:
+                    self.close()
+                raise LeaseLost(f"the database {shown(self.url)} did not keep it: {_line(error)}") from error
             finally:
                 self._held = None
 
@@ -104,6 +116,7 @@ class Database:
             connection = _driver().connect(self.url, autocommit=True, connect_timeout=5, application_name="zooid")
             self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.time()
             connection.execute("SET synchronous_commit = off")  # but see `synced`
+            connection.execute("SET plan_cache_mode = force_generic_plan")  # one plan is as good for all tasks
             self._prepare(connection)
             self._connection, self.connections = connection, self.connections + 1
         return self._connection
@@ -130,15 +143,31 @@ class Database:
         )
 
 
+def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+    with _opened(connection):
+        return work(connection)
+
+
+@contextmanager
+def _opened(connection: Connection) -> Iterator[None]:
+    """A transaction whose statements are sent together, as far as nothing is read in between.
+
+    (psycopg's own `transaction` waits for the server at its beginning and at its end.)
+    """
+    try:
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            yield
+            connection.execute("COMMIT")
+    except BaseException:
+        if not connection.broken:
+            connection.rollback()
+        raise
+
+
 def synced(connection: Connection) -> None:
     """Have the transaction that is open be on the server's disk when it is over, and all that came before it."""
     connection.execute("SET LOCAL synchronous_commit = on")
-
-
-def many(connection: Connection, query: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """One statement for each row, sent together."""
-    with connection.cursor() as cursor:
-        cursor.executemany(query, rows)
 
 
 def shown(url: str) -> str:
@@ -152,7 +181,8 @@ def _make(connection: Connection) -> None:
 
     if not _there(connection, "procrastinate_jobs"):
         connection.execute(SchemaManager.get_schema())
-    connection.execute(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
+    for file in ("schema.sql", "functions.sql"):
+        connection.execute(resources.files(__package__).joinpath(file).read_text("utf-8"))
     connection.execute("CREATE TABLE zooid_meta (format integer NOT NULL)")
     connection.execute("INSERT INTO zooid_meta VALUES (%s)", (FORMAT,))
 

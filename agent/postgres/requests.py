@@ -11,7 +11,7 @@ from agent import events as ev
 from agent.archive import Request
 from agent.control import asked_for
 from agent.postgres.archive import Record, write_of_run
-from agent.postgres.zone import begin, end_run, end_task
+from agent.postgres.tasks import begin, end_run, end_task
 from agent.task import FINISHED, ROOT
 
 if TYPE_CHECKING:

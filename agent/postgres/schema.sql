@@ -33,6 +33,7 @@ CREATE TABLE zooid_task (
     depth    integer NOT NULL,
     awaited  boolean NOT NULL DEFAULT false, -- tasks beside it wait for it: its waiter is woken at once
     status   text NOT NULL DEFAULT 'queued',
+    is_open  boolean NOT NULL GENERATED ALWAYS AS (status IN ('queued', 'running')) STORED,
     owner    text,
     fence    bigint NOT NULL DEFAULT 0,
     lease    timestamptz,
@@ -43,13 +44,23 @@ CREATE TABLE zooid_task (
 CREATE INDEX zooid_task_waiter ON zooid_task (run, waiter);
 CREATE INDEX zooid_task_lease ON zooid_task (lease) WHERE owner IS NOT NULL;
 -- The ledger: what the goal, and each task that has a share of its budget, have used with all below them.
+CREATE TYPE zooid_usage AS (
+    calls integer, tokens_in bigint, tokens_out bigint, seconds double precision, cost double precision, estimated boolean
+);
 CREATE TABLE zooid_account (
     run      text NOT NULL REFERENCES zooid_run ON DELETE CASCADE,
     owner    text NOT NULL,
     tasks    integer NOT NULL,
-    spent    text NOT NULL,
-    reserved text NOT NULL,                  -- by task and attempt: not settled
+    spent    zooid_usage NOT NULL DEFAULT (0, 0, 0, 0, 0, false)::zooid_usage,
     PRIMARY KEY (run, owner)
+);
+CREATE TABLE zooid_reserved (               -- by attempt: not settled
+    run      text NOT NULL REFERENCES zooid_run ON DELETE CASCADE,
+    owner    text NOT NULL,
+    task     text NOT NULL,
+    number   integer NOT NULL,
+    usage    zooid_usage NOT NULL,
+    PRIMARY KEY (run, owner, task, number)
 );
 CREATE TABLE zooid_worker (
     id      text PRIMARY KEY,                -- host:pid:start

@@ -11,7 +11,7 @@ from agent import events as ev
 from agent.archive import Store
 from agent.errors import PersonError
 from agent.planners import Planner
-from agent.postgres import zone as zones
+from agent.postgres import tasks
 from agent.postgres.archive import Record
 from agent.postgres.site import Prepare, Site
 from agent.routes import Routes
@@ -106,7 +106,7 @@ class SharedRun:
 
     def _end(self, status: str, why: str, code: int) -> None:
         event = ev.RunEnded(ROOT, status, why, code)
-        self.store.database.transaction(lambda c: zones.end_run(c, self.store.run, event, self.store.now()))
+        self.store.database.transaction(lambda c: tasks.end_run(c, self.store.run, event, self.store.now()))
         self._look()
 
 
@@ -115,7 +115,7 @@ def begin(record: Record, tree: Tree, by_anybody: bool = False) -> None:
     for event in tree.planted():
         record.append(ev.redacted(event), record.now())
     record.commit()
-    record.database.transaction(lambda connection: zones.begin(connection, record.run, by_anybody))
+    record.database.transaction(lambda connection: tasks.begin(connection, record.run, by_anybody))
 
 
 def share(
@@ -123,7 +123,7 @@ def share(
 ) -> SharedRun:
     """A run of the database that this process looks on at, and takes tasks of where no worker is there."""
     assert isinstance(store, Record)
-    site = Site(store.database, [zones.sitting_queue(store.run)], slots, prepare)
+    site = Site(store.database, [tasks.sitting_queue(store.run)], slots, prepare)
     return SharedRun(tree, store, site, planners, routes, listeners=[routes.listener(tree)], seen=store.seen)
 
 

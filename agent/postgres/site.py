@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import LeaseLost, LimitHit, PersonError, StorageError, ZooidError, first
 from agent.events import RunEnded
-from agent.postgres import zone as zones
-from agent.postgres.archive import me, version
+from agent.postgres import tasks
 from agent.postgres.database import PATIENCE, Database
-from agent.postgres.zone import JOB, RENEWED_EVERY, Zone
+from agent.postgres.tasks import JOB, RENEWED_EVERY
+from agent.postgres.zone import Zone, claim
 from agent.run import exit_code
 from agent.task import FINISHED, ROOT, Task
 from agent.tree import Tree
 
 if TYPE_CHECKING:
-    from agent.postgres.database import Connection
     from agent.run import Run
 
 _PAUSE = 1.0  # seconds before procrastinate is started again on a server that went away
@@ -58,15 +57,15 @@ class Site:
 
     async def _let_go(self) -> None:
         """Stop what is in work; others may have it at once."""
-        tasks = list(self._at_work.values())
-        for task in tasks:
+        at_work = list(self._at_work.values())
+        for task in at_work:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_STOPS_WITHIN)
+        if at_work:
+            await asyncio.wait(at_work, timeout=_STOPS_WITHIN)
 
     async def _work_on(self, run: str, task: str) -> None:
         """Work on one task as far as it goes here."""
-        claimed = zones.claim(self.database, run, task)
+        claimed = claim(self.database, run, task)
         if claimed is None:
             return
         zone, tree = claimed
@@ -126,7 +125,7 @@ class Site:
         """What ends the whole run, wherever it comes up. What is lost to another process is that one's business."""
         if isinstance(error, LeaseLost):
             with contextlib.suppress(StorageError):  # the server may have lost that it was taken
-                self.database.transaction(lambda c: zones.put_back(c, [(zone.run, zone.task)]))
+                self.database.transaction(lambda c: tasks.put_back(c, zone.run, zone.task))
             return
         with contextlib.suppress(ZooidError):
             zone.flush()
@@ -138,7 +137,7 @@ class Site:
     def _stop(self, zone: Zone, why: str, code: int) -> None:
         event = RunEnded(ROOT, "stopped", why, code)
         with contextlib.suppress(StorageError):
-            self.database.transaction(lambda c: zones.end_run(c, zone.run, event, self.database.now()))
+            self.database.transaction(lambda c: tasks.end_run(c, zone.run, event, self.database.now()))
 
     # -- being there
 
@@ -146,33 +145,19 @@ class Site:
         """Say that this process is there, keep its leases, drop what it has lost, and save what the dead have left."""
         while True:
             await asyncio.sleep(RENEWED_EVERY)
-            mine = self.database.transaction(self._once)
+            owned = self.database.transaction(lambda c: tasks.beat(c, list(self._at_work), self.queues)).fetchall()
             for key, task in list(self._at_work.items()):
-                if key not in mine:
+                if key not in owned:
                     task.cancel()
-
-    def _once(self, connection: Connection) -> set[tuple[str, str]]:
-        mine = set(zones.renew(connection, list(self._at_work)))
-        self._say_here(connection)
-        zones.rescue(connection)
-        return mine
-
-    def _say_here(self, connection: Connection) -> None:
-        connection.execute(
-            "INSERT INTO zooid_worker (id, version, queues) VALUES (%s, %s, %s) "
-            "ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), queues = excluded.queues",
-            (me(), version(), self.queues),
-        )
-        connection.execute("DELETE FROM zooid_worker WHERE seen < clock_timestamp() - interval '1 hour'")
 
     def arrive(self) -> None:
         """Say that this process takes tasks; raises StorageError where the database cannot be used."""
-        self.database.transaction(self._say_here)
+        self.database.transaction(lambda c: tasks.say_here(c, self.queues))
 
     def leave(self) -> None:
         """Say that this process takes no more."""
         with contextlib.suppress(StorageError):
-            self.database.transaction(lambda c: c.execute("DELETE FROM zooid_worker WHERE id = %s", (me(),)))
+            self.database.transaction(tasks.say_gone)
 
 
 class Jobs:
