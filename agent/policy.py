@@ -33,12 +33,20 @@ class Call:
 
 
 def before(tool: Tool, args: dict[str, Any]) -> dict[str, str]:
-    """The files that a call with an effect may replace, each with a hash of its content."""
+    """The files that a call with an effect may replace, each with a hash of its content; see `_has_power` too."""
     if tool.effect in ("none", "read"):
         return {}
     args = {p.name: p.default for p in tool.params if p.default is not None} | args  # a default may name a file too
     found = {path: workspace.inside(path) for path in tool.paths(args)}
-    return {path: _content_hash(full) for path, full in found.items() if full.exists()}
+    return {path: _content_hash(full) for path, full in found.items() if full.exists() or _has_power(full)}
+
+
+_POWERFUL = frozenset({".git", ".zooid"})
+
+
+def _has_power(path: Path) -> bool:
+    """Whether a file, also a new one, says what programs do that others start: git's, and zooid's own."""
+    return not _POWERFUL.isdisjoint(part.lower() for part in path.relative_to(workspace.root()).parts)
 
 
 def call_hash(tool: Tool, args: dict[str, Any], files: dict[str, str]) -> str:

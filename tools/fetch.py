@@ -28,6 +28,8 @@ MOST_REDIRECTS = 5
 SECONDS = 20.0  # for all of it
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {"User-Agent": "zooid", "Accept": "text/html, text/*, application/json;q=0.9", "Accept-Encoding": "identity"}
+# What `ipaddress` of some Pythons takes for public: protocol assignments, 6to4 relays, IPv6's old site-local, examples.
+_SPECIAL = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20")]
 _EMBEDDED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses as a translator is given them (RFC 6052)
 
 
@@ -124,7 +126,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    special = found.is_multicast or found.is_reserved or any(found in network for network in _SPECIAL)
+    return found.is_global and not special
 
 
 class _ended_at:

@@ -8,6 +8,7 @@ looked for nowhere but in the environment: it would be found in innocent words.
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -98,8 +99,9 @@ def _without(given: Any) -> Any:
 
 # -- the forms of a secret
 
-_EACH = ("%{:02X}", "%{:02x}", "{:02X}", "{:02x}", "{:02x} ", "{:02x}:", "\\x{:02x}", "\\x{:02X}", "\\u{:04x}",
-         "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};")  # fmt: skip
+_EACH = ("%{:02X}", "%{:02x}", "{:02X}", "{:02x}", "{:02X} ", "{:02x} ", "{:02X}:", "{:02x}:", "\\x{:02x}", "\\x{:02X}",
+         "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};", "={:02X}", "\\{:03o}", "{}, ", "{},", "{} ",
+         "0x{:02x}, ")  # fmt: skip
 """How logs write a byte at a time."""
 
 
@@ -114,9 +116,12 @@ def _encoded(secret: str) -> Iterator[str]:
     yield from (escaped, escaped.replace("/", "\\/"), repr(secret)[1:-1], html.escape(secret))
     yield from (quoted, re.sub("%..", lambda found: found[0].lower(), quoted))
     for form in _EACH:
-        yield "".join(form.format(byte) for byte in data).rstrip(" :")
-    for begins in range(3):
-        coded = _aligned(base64.b64encode, data, begins, 6)
+        yield "".join(form.format(byte) for byte in data).rstrip(" :,")
+    yield from ("\0".join(secret), " ".join(secret))  # two bytes a character, and spaced out
+    yield "\\x00".join(repr(character)[1:-1] for character in secret)
+    yield "\\u0000".join(json.dumps(character)[1:-1] for character in secret)
+    for begins, text in itertools.product(range(3), (data, secret.encode("utf-16-le", "surrogatepass"))):
+        coded = _aligned(base64.b64encode, text, begins, 6)
         yield from (coded, coded.replace("+", "-").replace("/", "_"))
     for begins in range(5):
         yield _aligned(base64.b32encode, data, begins, 5)

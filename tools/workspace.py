@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar, Token
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from tools.errors import OutsideWorkspaceError
 
@@ -44,14 +47,42 @@ def shown(path: Path) -> str:
 
 
 def walk(folder: Path, pattern: str = "*", *, deep: bool = True) -> Iterator[Path]:
-    """The files of `folder` that match `pattern`, sorted by name, hidden ones and those behind links left out."""
-    base = root()
-    found = folder.rglob(pattern) if deep else folder.glob(pattern)
-    for path in sorted(found):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+    """The files of `folder` that match `pattern`, sorted by name, hidden ones and those behind links left out.
+
+    Raises ValueError for a pattern that is none. Folders may be nested as deep as the disk has them.
+    """
+    wanted = (*(["**"] if deep else ()), *PurePath(pattern).parts)
+    if not wanted or any("**" in part and part != "**" for part in wanted):
+        raise ValueError("** is a whole part of a pattern")
+    depth = sys.maxsize if "**" in wanted else len(wanted)
+    base, found = root(), (entry for entry in entries(folder, depth) if entry.is_file())
+    inside = (Path(e.path) for e in found if not e.is_symlink() or Path(e.path).resolve().is_relative_to(base))
+    yield from sorted(path for path in inside if _fits(path.relative_to(folder).parts, wanted))
+
+
+def entries(folder: Path, depth: int = sys.maxsize) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder down to a depth, near things first, in the order of their names; nothing that is hidden.
+
+    What cannot be listed, because it is another's or its name too long, is left out, and links are not followed.
+    """
+    waiting = deque([(str(folder), 1)])
+    while waiting:
+        place, level = waiting.popleft()
+        try:
+            inner = [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
+        except OSError:
             continue
-        if path.is_file() and path.resolve().is_relative_to(base):
-            yield path
+        yield from sorted(inner, key=lambda entry: entry.name)
+        if level < depth:
+            waiting += [(entry.path, level + 1) for entry in inner if entry.is_dir(follow_symlinks=False)]
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    if not wanted or not parts:
+        return not parts and all(part == "**" for part in wanted)
+    if wanted[0] == "**":
+        return any(_fits(parts[at:], wanted[1:]) for at in range(len(parts) + 1))
+    return fnmatch.fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -50,6 +50,8 @@ VERDICTS = [
     ("read", "old.txt", "allow", "allow", "allow", "allow", "allow", "allow"),
     ("write", "new.txt", "allow", "allow", "allow", "refuse", "allow", "allow"),
     ("write", "old.txt", "ask", "allow", "refuse", "refuse", "allow", "ask"),
+    ("write", ".git/hooks/new", "ask", "allow", "refuse", "refuse", "allow", "ask"),
+    ("write", "folder/../.Zooid/new", "ask", "allow", "refuse", "refuse", "allow", "ask"),
     ("write", "folder", "ask", "allow", "refuse", "refuse", "allow", "ask"),
     ("write", None, "ask", "allow", "refuse", "refuse", "allow", "ask"),  # it does not say where
     ("network", "new.txt", "ask", "allow", "refuse", "refuse", "ask", "allow"),

@@ -122,6 +122,7 @@ def test_redirects_are_followed_and_checked(serve: Callable[..., str]) -> None:
     """http://localhost/ http://127.0.0.1/ http://127.1/ http://2130706433/ http://0x7f000001/ http://0/ http://[::1]/
     http://[::ffff:127.0.0.1]/ http://10.0.0.1/ http://192.168.1.1/ http://169.254.169.254/ http://[fe80::1]/
     http://[64:ff9b::7f00:1]/ http://[2002:7f00:1::]/ http://100.64.0.1/ http://224.0.0.1/ http://255.255.255.255/
+    http://[fec0::1]/ http://192.0.0.8/
     http://user:pass@example.org/ ftp://example.org/ file:///etc/passwd gopher://example.org/ javascript:x http:///x
     http://example.org:0/ http://example.org:99999/ example.org""".split(),
 )

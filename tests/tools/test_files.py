@@ -138,6 +138,23 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
         files.read_file(inside("pipe"))
 
 
+def test_folders_may_be_as_deep_as_the_disk_has_them(folder: Path) -> None:
+    """Deeper than Python calls functions, and than a path may be long; whoever runs code can make such."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        there = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(here)
+    try:
+        assert files.find_files("*.txt") == ["docs/notes.txt"] and len(files.search_text("todo", Path("."))) == 3
+        with pytest.raises(ToolError, match="there is no file notse.txt; did you mean"):
+            files.read_file(folder / "notse.txt")
+    finally:
+        subprocess.run(["rm", "-rf", "d"], cwd=folder, check=True)
+
+
 def test_files_behind_a_link_that_leaves_are_not_seen(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret.md").write_text("TODO secret")

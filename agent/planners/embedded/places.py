@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agent.planners.embedded.entities import Entity, Kind
 from agent.planners.embedded.surroundings import Surroundings
 from agent.planners.embedded.words import Token
+from tools import workspace
 
 # Kinds of files by what people call them; the rest are called by their own ending.
 _ENDINGS = {"markdown": "md", "python": "py", "text": "txt", "javascript": "js", "typescript": "ts", "word": "docx"}
@@ -112,6 +113,5 @@ def _only(folders: list[Entity]) -> Entity | None:
 def _deepen(folder: str, pattern: str, surroundings: Surroundings) -> str:
     """The pattern, or the one that also looks further down where nothing lies in the folder itself."""
     here = surroundings.root / folder
-    if any(path.is_file() for path in here.glob(pattern)) or not any(p.is_file() for p in here.rglob(pattern)):
-        return pattern
-    return f"**/{pattern}"
+    in_it, below = (any(True for _ in workspace.walk(here, pattern, deep=deep)) for deep in (False, True))
+    return pattern if in_it or not below else f"**/{pattern}"

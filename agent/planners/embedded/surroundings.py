@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,15 +32,8 @@ class Surroundings:
     @cached_property
     def entries(self) -> list[tuple[str, bool]]:
         """Paths of the workspace as people write them, and whether each is a folder; near ones first."""
-        found: list[tuple[str, bool]] = []
-        for folder, folders, files in os.walk(self.root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            base = Path(folder).relative_to(self.root)
-            found += [((base / name).as_posix(), True) for name in folders]
-            found += [((base / name).as_posix(), False) for name in sorted(files) if not name.startswith(".")]
-            if len(found) > _MOST_ENTRIES:
-                break
-        return sorted(found, key=lambda entry: entry[0].count("/"))
+        found = itertools.islice(workspace.entries(self.root), _MOST_ENTRIES)
+        return [(Path(entry.path).relative_to(self.root).as_posix(), entry.is_dir()) for entry in found]
 
     def resolve(self, name: str) -> tuple[str, bool] | None:
         """The entry that a path or bare name means: as written, in another case, or the only one so called."""
