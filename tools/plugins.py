@@ -127,10 +127,16 @@ def _unsafe_folder(folder: PluginFolder) -> str:
     path = folder.path
     if folder.origin == "project" and (path.is_symlink() or path.parent.is_symlink()):
         return "it is a link; a project's tools must be in the project"
+    if path.is_symlink():
+        return f"it is a link; name the folder that it leads to, with --tools or in the setting tools: {path.resolve()}"
     if not os.access(path, os.R_OK | os.X_OK):
         return "it cannot be read; change its permissions"
     if _is_open_to_all(path):
         return f"everybody can write to it; change that with: chmod o-w {path}"
+    if above := next(
+        (each for each in path.absolute().parents if _is_open_to_all(each) and not _is_sticky(each)), None
+    ):
+        return f"everybody can put another in its place; change that with: chmod o-w {above}"
     unsafe = [helper.name for helper in path.glob("_*") if _leads_out(helper, path) or _is_open_to_all(helper)]
     return f"its file {unsafe[0]} is a link that leads out of it, or everybody can write to it" if unsafe else ""
 
@@ -179,6 +185,11 @@ def _is_open_to_all(path: Path) -> bool:
         return bool(path.stat().st_mode & stat.S_IWOTH)
     except OSError:
         return False
+
+
+def _is_sticky(folder: Path) -> bool:
+    """Whether only its owner can remove what is in a folder, as in /tmp."""
+    return bool(folder.stat().st_mode & stat.S_ISVTX)
 
 
 def _micro_model(folder: Path) -> Tool | Broken:

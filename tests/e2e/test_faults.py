@@ -17,7 +17,7 @@ from tests.e2e.command import Piped
 from tests.e2e.test_kill import HAPPENED, Case, End, World, answered, call, mark, worlds
 from tests.scripted import Reply, Server
 
-RUNS, KILLS = 182, 6  # so often is each run killed, if it does not end before
+RUNS, KILLS = 200, 6  # so often is each run killed, if it does not end before
 
 FAN = [
     call("files", "list_files", pattern="*.txt"),

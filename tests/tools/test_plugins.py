@@ -15,7 +15,7 @@ import pytest
 
 from tools import host, micro, micro_tool, plugins, trust
 from tools.errors import ArgumentError, ToolError
-from tools.plugins import PluginFolder, check, new
+from tools.plugins import Origin, PluginFolder, check, new
 from tools.registry import Broken, Registry, Tool, from_function
 
 SHOUT = '''\
@@ -279,6 +279,19 @@ def test_trust_from_many_processes_is_all_kept(tmp_path: Path) -> None:
     ]
     assert [one.wait() for one in running] == [0] * 6
     assert all(trust.is_trusted(tmp_path / str(n)) for n in range(6))
+
+
+@pytest.mark.parametrize("origin", ["user", "flag"])
+def test_a_folder_may_not_be_a_link_nor_lie_where_everybody_can_exchange_it(tmp_path: Path, origin: Origin) -> None:
+    (real := tmp_path / "open" / "tools").mkdir(parents=True)
+    write(real / "shout.py", SHOUT)
+    (link := tmp_path / "link").symlink_to(real)
+    refused = why(discover(PluginFolder(link, origin))["link"])
+    assert refused.startswith("it is a link; name the folder that it leads to") and refused.endswith(str(real))
+    real.parent.chmod(0o777)
+    assert f"chmod o-w {real.parent}" in why(discover(PluginFolder(real, origin))["tools"])
+    real.parent.chmod(0o1777)
+    assert "shout" in discover(PluginFolder(real, origin))
 
 
 def test_a_projects_folder_may_not_be_a_link(tmp_path: Path) -> None:
