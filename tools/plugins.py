@@ -133,9 +133,8 @@ def _unsafe_folder(folder: PluginFolder) -> str:
         return "it cannot be read; change its permissions"
     if _is_open_to_all(path):
         return f"everybody can write to it; change that with: chmod o-w {path}"
-    if above := next(
-        (each for each in path.absolute().parents if _is_open_to_all(each) and not _is_sticky(each)), None
-    ):
+    open_ = (each for each in path.absolute().parents if _is_open_to_all(each) and not _is_sticky(each))
+    if above := next(open_, None):
         return f"everybody can put another in its place; change that with: chmod o-w {above}"
     unsafe = [helper.name for helper in path.glob("_*") if _leads_out(helper, path) or _is_open_to_all(helper)]
     return f"its file {unsafe[0]} is a link that leads out of it, or everybody can write to it" if unsafe else ""
