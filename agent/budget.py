@@ -35,6 +35,7 @@ _PATIENCE = 30.0  # seconds to wait for them: some may never end, their process 
 _LOOK = 0.2  # seconds between two looks whether calls that others make have ended
 _T = TypeVar("_T")
 Books = Callable[[], AbstractContextManager[object]]
+Admit = Callable[[ev.AttemptReserved, dict[str, int]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,19 @@ class Budget:
     """What may still be used. Only calls take a slot: a task that waits for its children holds none.
 
     `record` keeps an event for good before it returns. Within `books` the accounts are as they are in truth, and
-    stay so until what was decided by them is recorded: others may work on the same run.
+    stay so until what was decided by them is recorded: others may work on the same run. For a call that nothing limits
+    but how many are in flight, by account, nobody has to hold them: whoever keeps them may `admit` it.
     """
 
     def __init__(
-        self, limits: Limits, tree: Tree, record: Callable[[ev.Event], None], books: Books = nullcontext
+        self,
+        limits: Limits,
+        tree: Tree,
+        record: Callable[[ev.Event], None],
+        books: Books = nullcontext,
+        admit: Admit | None = None,
     ) -> None:
-        self.limits, self.books = limits, books
+        self.limits, self.books, self._admit = limits, books, admit
         self._slots = {ROOT: asyncio.Semaphore(limits.parallel)}  # by task: of those whose calls in flight are limited
         self.record = record
         self._tree = tree
@@ -139,6 +146,8 @@ class Budget:
         Near a limit it waits for calls in flight, which seldom cost as much as was set aside for them. Raises LimitHit
         where there is no room for the call, ConfigError where money is limited and a price is not known.
         """
+        if self._is_admitted(meter, sent, most, price):
+            return self._set_aside(meter, sent, most, price, None)
         patience = time.monotonic() + _PATIENCE
         while True:
             with self.books():
@@ -156,10 +165,18 @@ class Budget:
         if room and room.tokens < min(LEAST, most or LONGEST):
             raise self._hit(room.owner, room.limit, f"with a higher {room.flag}")
         granted = most if room is None else room.tokens
-        said = granted or USUAL
-        meter.held = Usage(1, sent, said, cost=price.cost(sent, said) if price else None, estimated=True)
+        meter.held = _longest(sent, granted, price)
         self.record(ev.AttemptReserved(meter.task.id, meter.number, meter.worker, meter.total))
         return granted
+
+    def _is_admitted(self, meter: Meter, sent: int, most: int | None, price: Price | None) -> bool:
+        """Whether a call has been reserved that no limit of money or tokens is about."""
+        shares = {owner.id: self.share(owner) for owner, _ in self._tree.accounts_of(meter.task.id)}
+        if self._admit is None or any(share.is_paid for share in shares.values()):
+            return False
+        wanted = meter.total + _longest(sent, most, price)
+        in_flight = {owner: share.parallel for owner, share in shares.items() if share.parallel is not None}
+        return self._admit(ev.AttemptReserved(meter.task.id, meter.number, meter.worker, wanted), in_flight)
 
     def wake(self) -> None:
         """Let those look again that wait for room."""
@@ -171,7 +188,7 @@ class Budget:
         rooms = []
         for owner, account in self._tree.accounts_of(meter.task.id):
             share = self.share(owner)
-            if any(most is not None for most in (share.cost, share.tokens, share.tokens_in, share.tokens_out)):
+            if share.is_paid:
                 used = self._used(account)
                 rooms += [_Room(min(left, most), owner, *limit) for left, *limit in _left(share, used, sent)]
                 if share.cost is not None:
@@ -225,6 +242,12 @@ class _Room:
     owner: Task
     limit: str
     flag: str
+
+
+def _longest(sent: int, most: int | None, price: Price | None) -> Usage:
+    """What a call may cost whose reply has `most` tokens, or as many as is usual."""
+    said = most or USUAL
+    return Usage(1, sent, said, cost=price.cost(sent, said) if price else None, estimated=True)
 
 
 def _left(share: Share, used: Usage, sent: int) -> Iterator[tuple[int, str, str]]:

@@ -75,6 +75,10 @@ class Others(Protocol):
         """Holds the accounts of the run: nobody else uses any of its budget meanwhile."""
         ...
 
+    def admit(self, reserved: ev.AttemptReserved, most: dict[str, int]) -> bool:
+        """Reserve a call where fewer than `most` are in flight for each account named; whether that was so."""
+        ...
+
 
 @dataclass
 class Run:
@@ -92,8 +96,8 @@ class Run:
 
     def __post_init__(self) -> None:
         self.control = Control(self)
-        books = self.others.books if self.others else nullcontext
-        self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True), books)
+        shared = (self.others.books, self.others.admit) if self.others else ()
+        self.budget = Budget(self.limits, self.tree, lambda event: self.emit(event, commit=True), *shared)
         self.ahead: dict[str, asyncio.Future[Any]] = {}  # by task: what a tool that takes many rows at once says of it
         self._numbers: Counter[str] = Counter()
         self._asking = asyncio.Lock()

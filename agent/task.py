@@ -37,6 +37,11 @@ class Share:
     depth: int | None = None  # levels below it
     parallel: int | None = None  # calls in flight at once
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether money or tokens are limited."""
+        return any(most is not None for most in (self.cost, self.tokens, self.tokens_in, self.tokens_out))
+
 
 @dataclass(slots=True)
 class PlannedTask:

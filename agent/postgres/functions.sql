@@ -75,6 +75,17 @@ BEGIN
 END
 $$;
 
+-- Lock a task for its owner; raises ZL001 where another owns it.
+CREATE FUNCTION zooid_own(_run text, _task text, _owner text, _fence bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM zooid_task
+    WHERE run = _run AND id = _task AND owner = _owner AND fence = _fence AND zooid_is_held(lease) FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'task % of run % is another''s by now', _task, _run USING ERRCODE = 'ZL001';
+    END IF;
+END
+$$;
+
 -- Keep what the owner of a task did: events, what they change in the accounts, tasks that were handed on, how it ended.
 -- Raises ZL001 where another owns the task, or the server has lost what was kept last. What is there already is not kept
 -- twice: a server that goes away may have kept it.
@@ -84,11 +95,7 @@ DECLARE
     last integer;
 BEGIN
     PERFORM zooid_hold(_run, _what -> 'charges');
-    PERFORM 1 FROM zooid_task
-    WHERE run = _run AND id = _task AND owner = _owner AND fence = _fence AND zooid_is_held(lease) FOR UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'task % of run % is another''s by now', _task, _run USING ERRCODE = 'ZL001';
-    END IF;
+    PERFORM zooid_own(_run, _task, _owner, _fence);
     SELECT coalesce(max(n), 0) INTO last FROM zooid_event WHERE run = _run AND zone = _task;
     IF last = _next - 1 + jsonb_array_length(_what -> 'events') AND last >= _next THEN
         RETURN;
@@ -223,6 +230,24 @@ BEGIN
             ON CONFLICT (run, owner, task, number) DO UPDATE SET usage = excluded.usage;
         END IF;
     END LOOP;
+END
+$$;
+
+-- Make a charge that reserves something, where fewer calls are in flight than may be: `_most` has how many for the accounts
+-- that limit it. Whether that was so.
+CREATE FUNCTION zooid_admit(_run text, _task text, _owner text, _fence bigint, _charge jsonb, _most jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM zooid_hold(_run, jsonb_build_array(_charge));
+    PERFORM zooid_own(_run, _task, _owner, _fence);
+    IF EXISTS (SELECT 1 FROM jsonb_each_text(_most) AS m (account, most)
+               WHERE most::integer <= (SELECT count(*) FROM zooid_reserved
+                                       WHERE run = _run AND owner = account
+                                         AND (task, number) <> (_charge ->> 'task', (_charge ->> 'number')::integer))) THEN
+        RETURN false;
+    END IF;
+    PERFORM zooid_charge(_run, jsonb_build_array(_charge));
+    RETURN true;
 END
 $$;
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import LeaseLost, ZooidError
-from agent.events import Event, RunEnded, from_body
+from agent.events import AttemptReserved, Event, RunEnded, from_body
 from agent.postgres import ledger, tasks
 from agent.postgres.archive import Row, checked, me, packed, version
 from agent.postgres.database import Database, synced
@@ -46,6 +46,7 @@ class Zone:
     _handed: list[dict[str, Any]] = field(default_factory=list)
     _charges: list[Charge] = field(default_factory=list)
     _must_sync: bool = False
+    _is_to_be_told: bool = False  # a request is sent next
     _is_due: bool = False  # what waits is kept in a moment
     _lost: bool = False
 
@@ -57,6 +58,7 @@ class Zone:
     def append(self, event: Event, at: float, synced: bool = False) -> int:
         self._rows.append((at, event.type, event.task, event.packed()))
         self._must_sync = self._must_sync or synced
+        self._is_to_be_told = self._is_to_be_told or isinstance(event, AttemptReserved)
         if change := ledger.charge(self.tree, event):
             self._charges.append(change)
         return self.next + len(self._rows) - 1
@@ -68,11 +70,11 @@ class Zone:
         """Have what was appended and what was handed on kept, together with all that comes up in the same moment.
 
         Nothing outside sees the difference: before a request is sent and before an effect the loop does not go on until
-        it is kept (`books`, `synced`). Raises LeaseLost where another owns the task.
+        it is kept. Raises LeaseLost where another owns the task.
         """
         if self._lost:
             raise self._another()
-        if self._must_sync:
+        if self._must_sync or self._is_to_be_told:
             self.flush()
         elif not self._is_due:
             self._is_due = True
@@ -85,28 +87,23 @@ class Zone:
         if not (self._rows or self._handed or then):
             return
         keep = "SELECT zooid_keep(%s, %s, %s, %s, %s, %s)"
-        kept = (self.run, self.task, me(), self.fence, self.next, self._waiting())
+        kept = (*self._mine, self.next, self._waiting())
+        is_synced = self._must_sync or (self._handed and not self._rows)  # nobody could tell that these were lost
 
         def keep_all(connection: Connection) -> None:
-            if self._is_to_be_synced():
+            if is_synced:
                 synced(connection)
             connection.execute(keep, kept)
             if then:
                 then(connection)
 
-        try:
-            if then or self._is_to_be_synced():
-                self.database.transaction(keep_all)
-            else:
-                self.database.call(keep, kept)
-        except LeaseLost:
-            self._lost = True
-            raise
+        with self._owning():
+            self.database.transaction(keep_all) if then or is_synced else self.database.call(keep, kept)
         self.next += len(self._rows)
         self._rows.clear()
         self._handed.clear()
         self._charges.clear()
-        self._must_sync = False
+        self._must_sync = self._is_to_be_told = False
 
     def _flush(self) -> None:
         self._is_due = False
@@ -114,10 +111,6 @@ class Zone:
             self.flush()
         except ZooidError:
             self._lost = True  # the next commit says so, where somebody listens
-
-    def _is_to_be_synced(self) -> bool:
-        """Whether the server's disk is waited for: nobody could tell that it lost tasks handed on without an event."""
-        return self._must_sync or bool(self._handed and not self._rows)
 
     def _waiting(self) -> str:
         """What is to be kept, as zooid_keep in functions.sql takes it."""
@@ -138,22 +131,39 @@ class Zone:
         ends = (body for _, type_, task, body in self._rows if type_ == "task.ended" and task == self.task)
         return next((str(json.loads(body)["status"]) for body in ends), "")
 
+    @property
+    def _mine(self) -> tuple[str, str, str, int]:
+        """What the functions of the database know an owner by."""
+        return self.run, self.task, me(), self.fence
+
     def _another(self) -> LeaseLost:
         return LeaseLost(f"task {self.task} of run {self.run} is another's by now")
+
+    @contextmanager
+    def _owning(self) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
+            self._lost = True
+            raise
+
+    # -- the ledger
+
+    def admit(self, reserved: AttemptReserved, most: dict[str, int]) -> bool:
+        wanted = json.dumps(ledger.charge(self.tree, reserved)), json.dumps(most)
+        with self._owning():
+            found = self.database.call("SELECT zooid_admit(%s, %s, %s, %s, %s, %s)", (*self._mine, *wanted))
+        return (True,) in found.fetchall()
 
     @contextmanager
     def books(self) -> Iterator[None]:
         """Holds the run's accounts, put into the tree as they are; what is committed within goes with them."""
         if self._lost or self._charges:  # the accounts are to have these in them
             self.flush()
-        try:
-            with self.database.held() as connection:
-                self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
-                yield
-                self.flush()
-        except LeaseLost:
-            self._lost = True
-            raise
+        with self._owning(), self.database.held() as connection:
+            self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
+            yield
+            self.flush()
 
     # -- handing on
 
