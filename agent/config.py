@@ -268,7 +268,7 @@ _KINDS: dict[str, _Kind] = {
     "private_hosts": _Kind(_hosts, _always),
     "unsafe_no_sandbox": _Kind(_yes_or_no, _always),
     "database": _Kind(_text, _always),
-    "prices": _Kind(_prices),
+    "prices": _Kind(_prices, _always),  # by which costs are counted
 }
 
 

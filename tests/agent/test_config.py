@@ -201,6 +201,7 @@ DANGEROUS = {
     "base_url": ("'http://elsewhere'", "http://elsewhere"),
     "max_tasks": ("100000", 100_000),
     "tool_seconds": ("1e6", 1e6),
+    "prices": ("{ m = { input = 0, output = 0 } }", {"m": {"input": 0.0, "output": 0.0}}),  # a budget counts by them
 }
 
 
