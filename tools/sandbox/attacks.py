@@ -859,6 +859,14 @@ print('escaped')
 """,
     ),
     Attack(
+        "disk in attributes",
+        """
+open('attributed', 'w').close()
+os.setxattr('attributed', 'user.x', bytes(3000))
+print('escaped')
+""",
+    ),
+    Attack(
         "disk that is only claimed",
         """
 with open('claimed', 'wb') as f:

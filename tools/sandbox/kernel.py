@@ -188,11 +188,13 @@ def _without_mounts() -> list[_Line]:
     """
     pretended = "setsid setpgid chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat"
     lines = [line for name in (*pretended.split(), "utimensat") for line in _when(name, _answer(0))]
-    lines += _refuse("inotify_add_watch", errno.EACCES)
-    for call in ("setxattr", "removexattr"):
-        for name in (call, f"l{call}", f"f{call}", f"{call}at"):
-            lines += _refuse(name, errno.EOPNOTSUPP)
-    return lines
+    return lines + _refuse("inotify_add_watch", errno.EACCES)
+
+
+def _attributes() -> list[_Line]:
+    """Extended attributes, answered as by a file system that has none."""
+    names = (f"{way}{call}" for call in ("setxattr", "removexattr") for way in ("", "l", "f"))
+    return [line for name in (*names, "setxattrat", "removexattrat") for line in _refuse(name, errno.EOPNOTSUPP)]
 
 
 def call_filter(*, internet: bool = False, mounts: bool = True, no_exec: bool = False) -> bytes:
@@ -207,7 +209,7 @@ def call_filter(*, internet: bool = False, mounts: bool = True, no_exec: bool = 
         lines += _refuse(name)
     for name in _MISSING:
         lines += _refuse(name, errno.ENOSYS)
-    lines += _refuse("fallocate", errno.EOPNOTSUPP)  # it takes disk that no counter of writes shows
+    lines += _refuse("fallocate", errno.EOPNOTSUPP) + _attributes()  # disk that no counter of writes shows
     lines += _refuse_bits("clone", 0, _CLONE_NEW)
     for name, mode in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2), ("creat", 1),
                        ("mknod", 1), ("mknodat", 2)):  # fmt: skip
