@@ -241,10 +241,10 @@ def bare(title: str, model: MicroModel, rows: list[Row], rounds: int) -> None:
         for some in pieces(rows, rounds, AT_ONCE):
             recorder = Recorder(session)
             one.session = one.decoder.session = recorder  # type: ignore[assignment]
-            habits = dict(one._habits._next)
+            habits = dict(one._habits.next)
             _answer(one, some, options, size)
             one.session = one.decoder.session = session
-            one._habits._next = habits  # so that the same is guessed
+            one._habits.next = habits  # so that the same is guessed
             started = time.perf_counter()
             _answer(one, some, options, size)
             ours = time.perf_counter() - started

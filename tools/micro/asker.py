@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from tools.errors import ModelFileError, ToolError
 from tools.micro.choose import Chooser, Options
-from tools.micro.decoder import Decoder, Lane
+from tools.micro.decoder import Decoder, Lane, common
 from tools.micro.draft import Draft, Habits
 from tools.micro.llama import Session
 from tools.micro.manifest import TYPES, MicroModel, render
@@ -22,6 +22,8 @@ Row = dict[str, str]
 
 def cut(text: str, size: int) -> str:
     """The beginning of a text, at most `size` bytes of UTF-8, ending between two characters."""
+    if 4 * len(text) <= size:
+        return text
     return text.encode("utf-8")[:size].decode("utf-8", errors="ignore")
 
 
@@ -53,17 +55,15 @@ class Asker:
         self.model, self.session = model, session
         self.labels = _label_tokens(session, model)
         self._habits = Habits()
-        head, self._tail = self._frame()
-        self._head = head if session.shares else []
-        self._start = len(head)
-        self.decoder = Decoder(session, self._head)
+        self._head, self._tail = self._frame()
+        self.decoder = Decoder(session, self._head if session.shares else [], model.stop.encode("utf-8"))
         self._owner: dict[Lane, Request] = {}
 
     def _frame(self) -> tuple[list[int], int]:
         """The tokens that every prompt begins with, and how many it ends with, whatever the inputs are."""
         one, two = (self.session.tokens(render(self.model, {i.name: c for i in self.model.inputs})) for c in "ax")
-        head = _common(one, two)
-        return one[:head], min(_common(one[::-1], two[::-1]), len(one) - head)
+        head = common(one, two)
+        return one[:head], min(common(one[::-1], two[::-1]), len(one) - head)
 
     def begin(self, rows: Sequence[Row], options: Options, choices: Sequence[str] = ()) -> Request:
         """Queues a request; nothing of it is `left` where no row can be asked."""
@@ -134,7 +134,7 @@ class Asker:
 
     def _prompt(self, row: Row, room: int) -> list[int]:
         """The tokens of a row; texts are cut until they leave `room` tokens for the answer."""
-        size, longest = self.model.max_input, self.session.longest - len(self._head)
+        size, longest = self.model.max_input, self.session.longest - len(self.decoder.prefix)
         while True:
             tokens = self.session.tokens(render(self.model, {name: cut(text, size) for name, text in row.items()}))
             if len(tokens) + room <= longest:
@@ -148,9 +148,10 @@ class Asker:
         model = self.model
         prompt = self._prompt(row, model.max_tokens)
         special = options.grammar or options.temperature
-        draft = Draft(prompt[self._start : len(prompt) - self._tail], self._habits) if options.draft else None
+        source = prompt[common(prompt, self._head) : len(prompt) - self._tail]
+        draft = Draft(source, self._habits) if options.draft else None
         chooser = Chooser(self.session, options) if special else None
-        return [Lane(prompt, model.max_tokens, model.stop.encode("utf-8"), chooser, draft)]
+        return [Lane(prompt, model.max_tokens, chooser, draft)]
 
     def _classify(self, row: Row, options: Options, choices: tuple[str, ...]) -> list[Lane]:
         """A row in as many lanes as its longest text has stretches to be read."""
@@ -179,14 +180,6 @@ def whole(rows: Sequence[R | ToolError]) -> list[R]:
         if isinstance(row, ToolError):
             raise row
     return cast("list[R]", list(rows))
-
-
-def _common(one: list[int], two: list[int]) -> int:
-    """How many tokens two rows begin with alike."""
-    for at, (a, b) in enumerate(zip(one, two, strict=False)):
-        if a != b:
-            return at
-    return min(len(one), len(two))
 
 
 def _label_tokens(session: Session, model: MicroModel) -> list[int]:
@@ -231,5 +224,5 @@ def _generated(model: MicroModel, lane: Lane) -> Answer:
         value: Value = TYPES[model.output](text)
     except ValueError as error:
         raise ToolError(f"{model.name} answered {text!r}, which is no {model.output}; ask it in other words") from error
-    sure = math.exp(sum(lane.chances)) if lane.ended else 0.0
-    return value, sure, len(lane.prompt), len(lane.chances), [math.exp(chance) for chance in lane.chances]
+    sure = math.prod(lane.chances) if lane.ended else 0.0
+    return value, sure, len(lane.prompt), len(lane.tokens), lane.chances

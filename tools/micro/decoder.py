@@ -5,7 +5,6 @@ Every step is one pass of llama.cpp over what all lanes have to read: a whole pr
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,25 +13,26 @@ from typing import Any
 from tools.errors import ToolError
 from tools.micro.choose import Chooser
 from tools.micro.draft import MOST, Draft
-from tools.micro.llama import Session
+from tools.micro.llama import Said, Session
 
-STEP = 96
-"""No text joins a step that has this many tokens to read already: beyond that a pass gains nothing by being larger."""
+STEP = 128
+"""Texts join a pass up to so many tokens: llama.cpp's attention works on 64 at a time."""
+MOST_KEPT = 1 << 18
+"""So many scores of a text are kept at most before probabilities are made of them."""
 
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """A text that is read, and what is generated after it; `chances` are the logarithms of the probabilities of the
-    generated tokens."""
+    """A text that is read, and the `tokens` that are generated after it, each with its probability in `chances`."""
 
     prompt: list[int]
     max_tokens: int = 0
-    stop: bytes = b""
     chooser: Chooser | None = None
     draft: Draft | None = None
     text: bytearray = field(default_factory=bytearray)
+    tokens: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
-    tokens_out: int = 0
+    rows: list[int] = field(default_factory=list)  # of the scores that further chances are to be made of
     ended: bool = False  # by the stop text or the end token
     error: ToolError | None = None
     scores: Any = None  # after the prompt, of a lane that generates nothing: [1 + given tokens, vocabulary]
@@ -43,30 +43,46 @@ class Lane:
     guess: list[int] = field(default_factory=list)
     outputs: int = 1  # how many places of the pass that is being made the scores are wanted of
 
-    def extend(self, piece: bytes, ends: bool) -> bool:
-        """Adds what a token says; tells whether the answer is at its end."""
-        self.tokens_out += 1
-        self.text += piece
-        stop = self.stop
-        if ends:
-            self.ended = True
-        elif stop and (stop in piece or len(stop) > 1):
-            found = self.text.find(stop, max(0, len(self.text) - len(piece) - len(stop) + 1))
-            if found >= 0:
-                del self.text[found:]
+    @property
+    def at_end(self) -> bool:
+        return self.ended or len(self.tokens) >= self.max_tokens
+
+    def extend(self, tokens: list[int], said: Said) -> int:
+        """Adds what the tokens say, up to the end of the answer; gives how many of them belong to it."""
+        start, taken = len(self.text), len(tokens)
+        for token in tokens:
+            self.text += said[token]
+        if not said.closing.isdisjoint(tokens):
+            taken = self._close(start, tokens, said)
+            tokens = tokens[:taken]
+        self.tokens += tokens
+        return taken
+
+    def _close(self, start: int, tokens: list[int], said: Said) -> int:
+        """Looks for the end in what the tokens added from `start` on; gives how many of them come up to it."""
+        stop, size = said.stop, start
+        found = self.text.find(stop, max(0, start - len(stop) + 1)) if stop else -1
+        for taken, token in enumerate(tokens, 1):
+            size += len(said[token])
+            if 0 <= found <= size - len(stop) or token in said.ends:
                 self.ended = True
-        return self.ended or self.tokens_out >= self.max_tokens
+                del self.text[min(size, found) if found >= 0 else size :]
+                return taken
+        return len(tokens)
 
 
 class Decoder:
-    """Runs lanes through one session; `prefix` is what (nearly) every prompt begins with, computed once."""
+    """Runs lanes through one session; `prefix` is what (nearly) every prompt begins with, computed once, and `stop` the
+    text that ends an answer and is no part of it."""
 
-    def __init__(self, session: Session, prefix: Sequence[int] = ()) -> None:
-        self.session, self.prefix = session, list(prefix)
+    def __init__(self, session: Session, prefix: Sequence[int] = (), stop: bytes = b"") -> None:
+        self.session, self.prefix, self.said = session, list(prefix), Said(session, stop)
         self.waiting: deque[Lane] = deque()
         self.active: list[Lane] = []
         self._free = list(range(session.lanes))[::-1]
         self._cells = session.cells
+        self._kept: list[Any] = []  # the scores of the last passes, of which no chances were made yet
+        self._taken: list[int] = []  # the token that was taken by each row of them
         self._read_prefix()
 
     def _read_prefix(self) -> None:
@@ -89,54 +105,52 @@ class Decoder:
 
     def step(self) -> list[Lane]:
         """One pass; gives the lanes that came to their end in it."""
-        self._admit()
+        if self.waiting:
+            self._admit()
         if not self.active:
             return []
         try:
             scores = self._decode()
         except ToolError as error:
             return self._fail(error)
-        likeliest, chances = _best(scores)
-        done, row = [], 0
+        likeliest, done, row = scores.argmax(axis=1).tolist(), [], 0
         for lane in self.active:
-            end = row + lane.outputs
             try:
-                if lane.outputs == 1 and lane.chooser is None and lane.max_tokens:
-                    at_end = self._read_one(lane, likeliest[row], chances[row])
-                else:
-                    at_end = self._read(lane, scores[row:end], likeliest[row:end], chances[row:end])
+                if self._read(lane, scores, likeliest, row):
+                    done.append(lane)
             except ToolError as error:
                 lane.error = error
-                at_end = True
-            if at_end:
                 done.append(lane)
-            row = end
+            row += lane.outputs
+        self._kept.append(scores.copy())
+        self._taken += likeliest
+        if done or len(self._taken) * self.session.size > MOST_KEPT:
+            self._settle()
         for lane in done:
             self._leave(lane)
         return done
 
     def _admit(self) -> None:
-        if not self.waiting:
-            return
-        load = sum(len(lane.pending) + len(lane.guess) for lane in self.active)
-        while self.waiting and self._free and (load < STEP or not self.active):
+        load = sum([len(lane.pending) + len(lane.guess) for lane in self.active])
+        while self.waiting and self._free:
             lane = self.waiting[0]
-            needed = len(lane.prompt) + lane.max_tokens
-            if needed > self._cells and self.active:
+            needed, room = len(lane.prompt) + lane.max_tokens, STEP - load - len(lane.prompt)
+            if self.active and (needed > self._cells or room < 0):
                 return
             self.waiting.popleft()
             self._cells -= needed
-            self._enter(lane)
+            self._enter(lane, room)
             load += len(lane.pending) + len(lane.guess)
 
-    def _enter(self, lane: Lane) -> None:
-        lane.number, shared = self._free.pop(), len(self.prefix)
-        if shared and len(lane.prompt) - lane.given > shared and lane.prompt[:shared] == self.prefix:
-            self.session.share(self.session.lanes, lane.number, shared)
-            lane.at = shared
+    def _enter(self, lane: Lane, room: int) -> None:
+        """Lets a lane take part in the passes; `room` is there for its guess in the first one."""
+        lane.number = self._free.pop()
+        lane.at = common(self.prefix, lane.prompt[: len(lane.prompt) - lane.given - 1])
+        if lane.at:
+            self.session.share(self.session.lanes, lane.number, lane.at)
         lane.pending = lane.prompt[lane.at :]
         if lane.draft is not None:
-            lane.guess = lane.draft.guess(min(MOST, lane.max_tokens - 1))
+            lane.guess = lane.draft.guess(min(MOST, lane.max_tokens - 1, room))
         self.active.append(lane)
 
     def _leave(self, lane: Lane) -> None:
@@ -177,38 +191,53 @@ class Decoder:
         self.session.forget(lanes[0], places[0] + 1)
         return scores[:1]
 
-    def _read_one(self, lane: Lane, token: int, chance: float) -> bool:
-        """As `_read`, for a lane of which one token is asked, and the likeliest taken: nearly all of them."""
-        lane.at += len(lane.pending)
-        lane.chances.append(chance)
-        if lane.extend(*self.session.said[token]):
+    def _read(self, lane: Lane, scores: Any, likeliest: list[int], row: int) -> bool:
+        """Takes what the pass says of a lane, from a row of the scores on; whether the lane is at its end."""
+        if not lane.max_tokens:
+            lane.scores = scores[row : row + lane.outputs].astype("float64")
             return True
-        if lane.draft is None:
-            lane.pending = [token]
+        lane.at += len(lane.pending)
+        if lane.chooser is None:
+            tokens = likeliest[row : row + lane.outputs]
+            if lane.guess and tokens[:-1] != lane.guess:
+                del tokens[common(tokens, lane.guess) + 1 :]
+            taken = lane.extend(tokens, self.said)
         else:
-            self._go_on(lane, 0, token)
+            taken = self._choose(lane, lane.chooser, scores, likeliest, row)
+        first, token = len(self._taken) + row, likeliest[row + taken - 1]
+        lane.rows += range(first, first + taken)
+        if lane.draft is not None:
+            lane.draft.took(taken - 1, token, lane.ended)
+        if lane.ended or len(lane.tokens) >= lane.max_tokens:
+            return True
+        self._go_on(lane, taken - 1, token)
         return False
 
-    def _read(self, lane: Lane, scores: Any, likeliest: list[int], chances: list[float]) -> bool:
-        """Takes what the pass says of a lane; whether the lane is at its end."""
-        if not lane.max_tokens:
-            lane.scores = scores.astype("float64")
-            return True
-        lane.at += len(lane.pending)
-        guess, right, token, said = lane.guess, 0, -1, self.session.said
-        for token in likeliest:
-            if lane.chooser is not None:
-                likely, token = token, lane.chooser.choose(scores[right], token)
-                chances[right] += float(scores[right][token] - scores[right][likely])
-            if lane.extend(*said[token]):
-                lane.chances += chances[: right + 1]
-                return True
-            if right == len(guess) or guess[right] != token:
-                break
-            right += 1
-        lane.chances += chances[: right + 1]
-        self._go_on(lane, right, token)
-        return False
+    def _choose(self, lane: Lane, chooser: Chooser, scores: Any, likeliest: list[int], row: int) -> int:
+        """Takes one token after the other, the chooser's in the place of the likeliest; gives how many."""
+        guess, taken = lane.guess, 0
+        while True:
+            token = likeliest[row + taken] = chooser.choose(scores[row + taken], likeliest[row + taken])
+            lane.extend([token], self.said)
+            taken += 1
+            if lane.at_end or taken > len(guess) or guess[taken - 1] != token:
+                return taken
+
+    def _settle(self) -> None:
+        """Makes the chances of the scores that are kept: of many tokens at once, as every numpy call has its cost."""
+        import numpy
+
+        scores = numpy.concatenate(self._kept) if len(self._kept) > 1 else self._kept[0]
+        scores -= numpy.maximum.reduce(scores, axis=1, keepdims=True)
+        numpy.exp(scores, out=scores)
+        sums = numpy.add.reduce(scores, axis=1)
+        bound = any([lane.chooser is not None for lane in self.active])  # else the likeliest was taken, at exp(0)
+        chances = ((scores[numpy.arange(len(sums)), self._taken] if bound else 1) / sums).tolist()
+        for lane in self.active:
+            lane.chances += [chances[row] for row in lane.rows]
+            lane.rows.clear()
+        self._kept.clear()
+        self._taken.clear()
 
     def _go_on(self, lane: Lane, right: int, token: int) -> None:
         """Has a lane read, in the next pass, the token that came after the right part of its guess."""
@@ -217,8 +246,7 @@ class Decoder:
             self.session.forget(lane.number, lane.at)
         lane.pending = [token]
         if lane.draft is not None:
-            lane.draft.took(right, token)
-            lane.guess = lane.draft.guess(min(MOST, lane.max_tokens - lane.tokens_out - 1))
+            lane.guess = lane.draft.guess(min(MOST, lane.max_tokens - len(lane.tokens) - 1))
 
     def _fail(self, error: ToolError) -> list[Lane]:
         """No lane can go on after a pass that failed: what the cache holds is not known."""
@@ -226,20 +254,16 @@ class Decoder:
         for lane in failed:
             lane.error = error
             self._leave(lane)
+        self._kept.clear()
+        self._taken.clear()
         self.session.forget()
         self._read_prefix()
         return failed
 
 
-def _best(scores: Any) -> tuple[list[int], list[float]]:
-    """The likeliest token of each row, and the logarithm of its probability."""
-    import numpy
-
-    if len(scores) == 1:
-        row = scores[0]
-        token = int(row.argmax())
-        return [token], [-math.log(numpy.exp(row - row[token]).sum())]
-    best = scores.argmax(axis=1)
-    top = scores[numpy.arange(len(best)), best]
-    sums = numpy.exp(scores - top[:, None]).sum(axis=1)
-    return best.tolist(), (-numpy.log(sums)).tolist()
+def common(one: Sequence[int], two: Sequence[int]) -> int:
+    """How many tokens two rows begin with alike."""
+    for at, (a, b) in enumerate(zip(one, two, strict=False)):
+        if a != b:
+            return at
+    return min(len(one), len(two))

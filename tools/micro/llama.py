@@ -93,15 +93,23 @@ class _Arrays:
         return self.batch
 
 
-class _Said(dict[int, tuple[bytes, bool]]):
-    """What a token says: its bytes, and whether it ends a generation."""
+class Said(dict[int, bytes]):
+    """The bytes that a token says. Of those asked for so far, `ends` end a generation, and `closing` may end an answer:
+    those, and the ones with the last byte of the text that an answer stops at."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, stop: bytes) -> None:
         super().__init__()
+        self.stop = stop
+        self.ends: set[int] = set()
+        self.closing: set[int] = set()
         self._session = session
 
-    def __missing__(self, token: int) -> tuple[bytes, bool]:
-        found = self[token] = self._session.text(token), self._session.ends(token)
+    def __missing__(self, token: int) -> bytes:
+        found = self[token] = self._session.text(token)
+        if self._session.ends(token):
+            self.ends.add(token)
+        if token in self.ends or (self.stop and self.stop[-1] in found):
+            self.closing.add(token)
         return found
 
 
@@ -129,7 +137,6 @@ class Session:
         small = int(llama_cpp.llama_model_n_params(self._model)) <= MOST_PAIRED
         self.pairs = self._tuning.pairs and small and self._file_type() in _FLOATS
         self._room: Any = (llama_cpp.llama_token * 1024)()
-        self.said = _Said(self)
         self._ends: list[int] = []
         self._at = 0  # where the scores of the last batch lie
         self._view: Any = None
@@ -215,15 +222,19 @@ class Session:
         return self._scores(sum(wanted))
 
     def _scores(self, rows: int) -> Any:
+        address = self._address(self._context)
+        if address != self._at or len(self._view) < rows:
+            if not address:
+                raise ToolError("the model gave no scores for the next token; take a model that generates text")
+            self._at, self._view = address, self._matrix(address, rows)
+        return self._view[:rows]
+
+    def _matrix(self, address: int, rows: int) -> Any:
+        """A view of the scores that lie there."""
         import numpy
 
-        address = self._address(self._context)
-        if not address:
-            raise ToolError("the model gave no scores for the next token; take a model that generates text")
-        if self._view is None or address != self._at or len(self._view) < rows:
-            array = (ctypes.c_float * (rows * self.size)).from_address(address)
-            self._at, self._view = address, numpy.frombuffer(array, numpy.float32).reshape(rows, self.size)
-        return self._view[:rows]
+        array = (ctypes.c_float * (rows * self.size)).from_address(address)
+        return numpy.frombuffer(array, numpy.float32).reshape(rows, self.size)
 
     def share(self, source: int, lane: int, end: int) -> None:
         """Lets a lane hold the first `end` places of another, in the same cells of the cache."""
