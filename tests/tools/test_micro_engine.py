@@ -118,6 +118,18 @@ def test_a_draft_follows_the_input_and_what_was_learnt() -> None:
     assert again.guess(9) == []
 
 
+def test_a_draft_knows_the_form_that_is_asked_for() -> None:
+    """Inputs of a form and a word (the tokens 3, 4, 5): with one form the answer has 7 after it, with another 8."""
+    habits, end = Habits(), 1
+    for form, ending in ((50, 7), (60, 8)):
+        first = Draft([form, 3, 4, 5], habits)
+        for token in (3, 4, 5, ending):
+            first.took(0, token)
+        first.took(0, end, ended=True)
+    for form, ending in ((50, 7), (60, 8)):
+        assert Draft([form, 2, 9, 5], habits).guess(9) == [2, 9, 5, ending], "and nothing after what ends an answer"
+
+
 def test_probabilities(asker: Asker, engine: Engine) -> None:
     for options in (PLAIN, Options()):
         value, sure, took, gave, each = asker.answer([{"word": "wolf"}], options)[0]

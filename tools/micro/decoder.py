@@ -122,10 +122,11 @@ class Decoder:
                 lane.error = error
                 done.append(lane)
             row += lane.outputs
-        self._kept.append(scores.copy())
         self._taken += likeliest
         if done or len(self._taken) * self.session.size > MOST_KEPT:
-            self._settle()
+            self._settle(scores)
+        else:
+            self._kept.append(scores.copy())
         for lane in done:
             self._leave(lane)
         return done
@@ -223,16 +224,17 @@ class Decoder:
             if lane.at_end or taken > len(guess) or guess[taken - 1] != token:
                 return taken
 
-    def _settle(self) -> None:
-        """Makes the chances of the scores that are kept: of many tokens at once, as every numpy call has its cost."""
+    def _settle(self, scores: Any) -> None:
+        """Makes the chances of the scores that are kept and of these: many at once, as each numpy call has its cost."""
         import numpy
 
-        scores = numpy.concatenate(self._kept) if len(self._kept) > 1 else self._kept[0]
-        scores -= numpy.maximum.reduce(scores, axis=1, keepdims=True)
-        numpy.exp(scores, out=scores)
-        sums = numpy.add.reduce(scores, axis=1)
+        if self._kept:
+            scores = numpy.concatenate([*self._kept, scores])
+        shares = scores - numpy.maximum.reduce(scores, axis=1, keepdims=True)
+        numpy.exp(shares, out=shares)
+        sums = numpy.add.reduce(shares, axis=1)
         bound = any([lane.chooser is not None for lane in self.active])  # else the likeliest was taken, at exp(0)
-        chances = ((scores[numpy.arange(len(sums)), self._taken] if bound else 1) / sums).tolist()
+        chances = ((shares[numpy.arange(len(sums)), self._taken] if bound else 1) / sums).tolist()
         for lane in self.active:
             lane.chances += [chances[row] for row in lane.rows]
             lane.rows.clear()

@@ -79,11 +79,15 @@ class Draft:
     def __init__(self, source: Sequence[int], habits: Habits) -> None:
         self._habits = habits
         self._source = [*source, _END, _LOST]
-        self._where = self._begin = habits.begin(source)  # in the source; -1 where it is not being copied
-        self._context = hash(tuple(source[: self._begin]))
+        self._start(habits.begin(source))
+        self._where = self._begin  # in the source; -1 where it is not being copied
         self._answer = [0, 0]
         self._guessed: list[int] = []
         self._places: list[int] = []  # where the guess stood after each of its tokens
+
+    def _start(self, begin: int) -> None:
+        """Takes the answer to copy from there on."""
+        self._begin, self._context = begin, hash(tuple(self._source[:begin]))
 
     def took(self, right: int, token: int, ended: bool = False) -> None:
         """Tells how many tokens of the last guess were right, and which came then; whether that was the last."""
@@ -111,6 +115,7 @@ class Draft:
                 begin = at + 3 - len(self._answer)
                 if begin >= 0 and source[begin : at + 1] == self._answer[2:]:
                     self._habits.began(source, begin, self._begin)
+                    self._start(begin)
                 return at + 1
         return -1
 

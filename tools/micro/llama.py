@@ -199,7 +199,8 @@ class Session:
         count = self._api.llama_tokenize(self.vocabulary, data, len(data), room, len(room), not special, special)
         if count < 0:
             raise ToolError(f"a text of {len(data)} bytes could not be made into tokens; shorten it")
-        return list(room[:count])
+        tokens: list[int] = room[:count]
+        return tokens
 
     def text(self, token: int) -> bytes:
         """The bytes that a token stands for."""
