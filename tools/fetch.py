@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tools.errors import ArgumentError, ToolError
@@ -97,7 +99,7 @@ def _get(url: SplitResult, deadline: float, private_hosts: Collection[str]) -> _
 
 def _connected(host: str, port: int, deadline: float, private_hosts: Collection[str]) -> socket.socket:
     """A connection to the first address of a host that takes one; raises ToolError where any of them is not public."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = _addresses(host, port, deadline)
     trusted = host.lower() in private_hosts or f"{host.lower()}:{port}" in private_hosts
     error: OSError = OSError("it has no address")
     for family, kind, proto, _, address in found:
@@ -115,6 +117,26 @@ def _connected(host: str, port: int, deadline: float, private_hosts: Collection[
             sock.close()
             error = failed
     raise error
+
+
+def _addresses(host: str, port: int, deadline: float) -> list[Any]:
+    """What `socket.getaddrinfo` says, in a thread of its own, which is left behind where no name server answers."""
+    said: SimpleQueue[Any] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            said.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            said.put(error)
+
+    threading.Thread(target=ask, name="addresses", daemon=True).start()
+    try:
+        found = said.get(timeout=max(0.0, deadline - time.monotonic()))
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(found, Exception):
+        raise found
+    return list(found)
 
 
 def is_public(address: str) -> bool:
