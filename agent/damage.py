@@ -24,6 +24,8 @@ def set_aside(path: Path) -> Path | None:
         with _alone(path.with_suffix(".lock")):
             if path.exists():
                 _move(path, _free(path))
+            else:
+                path.with_suffix(".lock").unlink(missing_ok=True)  # made just now; another process was quicker
     except OSError:
         return None
     return kept_aside(path.parent, path.stem)

@@ -377,6 +377,7 @@ def test_one_of_many_processes_sets_a_damaged_run_aside(tmp_path: Path) -> None:
     aside = path.with_suffix(".damaged")
     assert all(f"set aside, as it is, as {aside}" in text for text in told), told
     assert list(damaged_files(tmp_path)) == [aside] and not list(tmp_path.glob(f"{path.stem}.db*"))
+    assert not path.with_suffix(".lock").exists()
 
 
 def test_what_is_no_database(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from tools.micro.llama import Session, Tuning
 
 SYSTEM, USER = "\ue000system\ue000", "\ue000user\ue000"
 """What stands for what is said while the template is run."""
+_TWO = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": USER}]
+_ONE = [{"role": "user", "content": f"{SYSTEM}\n\n{USER}"}]
 MOST_TEMPLATE, MOST_FRAME = 1 << 18, 1 << 16
 """The longest template, and the most that it may put around what is said, in characters."""
 RENDERING_BYTES = 256 * 2**20
@@ -66,7 +68,7 @@ class Chat:
 
     def count(self, text: str) -> int:
         """The tokens of a text that is said."""
-        return len(self._session.said_tokens(text))
+        return len(self._session.split(text, marks=False))
 
     def begin(self, system: str, user: str, grammar: str, most: int) -> Reply:
         """Queues a reply of at most `most` tokens; raises ArgumentError for a grammar that is too large or none."""
@@ -119,32 +121,31 @@ class Chat:
         return len(reply.said) >= reply.most
 
     def _tokens(self, system: str, user: str) -> list[int]:
-        said = {SYSTEM: system, USER: user}
-        parts = (self._session.said_tokens(said[part]) if part in said else self._session.tokens(part, special=True)
-                 for part in self._frame)  # fmt: skip
-        return self._session.begun([token for part in parts for token in part])
+        session, said, tokens = self._session, {SYSTEM: system, USER: user}, list[int]()
+        for part in self._frame:
+            tokens += session.split(said.get(part, part), marks=part not in said)
+        return session.begun(tokens)
 
     def _rendered(self, template: str) -> str:
         """The template with a system message, or with one message of both for those that refuse or leave it out."""
+        why = ""
+        for messages in (_TWO, _ONE):
+            try:
+                text = self._formatted(template, messages)
+            except Exception as error:  # templates are programs of their authors; some are no Jinja either
+                why = str(error) or type(error).__name__
+                continue
+            if SYSTEM in text and USER in text and len(text) <= MOST_FRAME:
+                return text
+            why = "it adds too much" if len(text) > MOST_FRAME else "it leaves out what is said"
+        raise ModelFileError(f"{self._path}: its chat template fails ({why[:200]}); take another model")
+
+    def _formatted(self, template: str, messages: list[dict[str, str]]) -> str:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": USER}]
-        why = ""
-        try:
-            first, last = self._session.marks()
-            formatter: Any = Jinja2ChatFormatter(template, eos_token=last, bos_token=first)
-            for attempt in (messages, [{"role": "user", "content": f"{SYSTEM}\n\n{USER}"}]):
-                try:
-                    text = str(formatter(messages=attempt).prompt)
-                except Exception as error:
-                    why = str(error) or type(error).__name__
-                    continue
-                why = "it adds too much" if len(text) > MOST_FRAME else "it leaves out what is said"
-                if SYSTEM in text and USER in text and len(text) <= MOST_FRAME:
-                    return text
-        except Exception as error:  # templates are programs of their authors; this one is no Jinja
-            why = str(error) or type(error).__name__
-        raise ModelFileError(f"{self._path}: its chat template fails ({why[:200]}); take another model")
+        first, last = self._session.marks()
+        formatter: Any = Jinja2ChatFormatter(template, eos_token=last, bos_token=first)
+        return str(formatter(messages=messages).prompt)
 
 
 class _ChatSession(Session):
@@ -170,13 +171,16 @@ class _ChatSession(Session):
         text = self._api.llama_vocab_get_text(self.vocabulary, token) if token >= 0 else b""
         return (text or b"").decode(errors="replace")
 
-    def said_tokens(self, text: str) -> list[int]:
-        """The tokens of a text in which nothing is a mark; some tokenizers make three of a space."""
+    def split(self, text: str, marks: bool) -> list[int]:
+        """The tokens of a text, in which the model's own marks may stand or mean nothing.
+
+        There may be more tokens than bytes: some tokenizers make three of a space.
+        """
         data = text.encode(errors="replace")
         size = len(data) + 8
         while True:
             room = (self._api.llama_token * size)()
-            count = self._api.llama_tokenize(self.vocabulary, data, len(data), room, size, False, False)
+            count = self._api.llama_tokenize(self.vocabulary, data, len(data), room, size, False, marks)
             if count >= 0:
                 return list(room[:count])
             size = -count
