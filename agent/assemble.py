@@ -320,7 +320,8 @@ def serve(flags: Mapping[str, Any], output: Output) -> int:
 
     at, parts = setup(flags), _Parts(flags)
     special = [tool_queue(tool.name, tool.version) for tool in registry(at) if tool.version]
-    return serve(Site(Database(url), [everybody(), *special], at.settings.max_parallel, parts.run), output)
+    site = Site(Database(url), [everybody(), *special], at.settings.max_parallel, parts.run)
+    return serve(site, output, at.settings.jobs_on_end)
 
 
 class _Parts:

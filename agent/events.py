@@ -147,6 +147,7 @@ class TaskReopened(Event):
 
     hint: str = ""
     by: str = ""
+    opened: list[str] = field(default_factory=list)  # that task and those; found in the tree where nothing is said
 
 
 @dataclass(slots=True)

@@ -250,7 +250,7 @@ class Jobs:
         with contextlib.closing(store):
             if tree.root is None or tree.root.status not in FINISHED:
                 store.own()
-                _append(store, *_cancelling(tree, person()))
+                _append(store, *cancelling(tree, person()))
         self._due(run).unlink(missing_ok=True)
         self.start_due()
         return run
@@ -353,7 +353,7 @@ def _append(store: Log, *events: ev.Event) -> None:
     store.commit()
 
 
-def _cancelling(tree: Tree, by: str) -> Iterator[ev.Event]:
+def cancelling(tree: Tree, by: str) -> Iterator[ev.Event]:
     """What is written into the record of a run that nobody works on to end it for good."""
     yield from tree.planted()
     for task in reversed(tree.tasks.values()):

@@ -185,12 +185,17 @@ class Tree:
                 self.status, self.blocked, self.exit_code, self.ended = event.status, event.blocked, event.exit_code, at
 
     def _reopened(self, event: ev.TaskReopened) -> None:
-        task = self.tasks[event.task]
-        task.hint, task.by = event.hint, event.by
+        task = self.tasks.get(
+            event.task
+        )  # where several processes share a run, one may know only what is held up by it
+        opening = [self.tasks[id] for id in event.opened if id in self.tasks]
         self.questions.clear()  # that a person wants another try is something new
-        if task.status in ("failed", "partial"):  # one that was stopped goes on where it was
-            task.given_up = max((attempt.number for attempt in task.attempts), default=0)
-        for opened in self.reopening(task):
+        if task is not None:
+            opening = opening or self.reopening(task)
+            task.hint, task.by = event.hint, event.by
+            if task.status in ("failed", "partial"):  # one that was stopped goes on where it was
+                task.given_up = max((attempt.number for attempt in task.attempts), default=0)
+        for opened in opening:
             opened.status, opened.blocked = "pending", ""
             above = self.tasks.get(opened.parent or "")
             if above is not None and (attempt := above.attempt(planned_by(opened.id, above.id))):

@@ -65,7 +65,7 @@ class Record:
         """Become the process that a person looks on from; raises UsageError while somebody works on the run."""
 
         def take(connection: Connection) -> bool:
-            connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR UPDATE", (self.run,))
+            connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR NO KEY UPDATE", (self.run,))
             if _is_running(connection, self.run):
                 return False
             connection.execute("UPDATE zooid_run SET sitting = %s WHERE id = %s", (me(), self.run))
@@ -88,7 +88,7 @@ class Record:
             return
 
         def keep(connection: Connection) -> None:
-            connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR UPDATE", (self.run,))
+            connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR NO KEY UPDATE", (self.run,))
             write_of_run(connection, self.run, self._waiting)
             for _, type_, task, _ in self._waiting:
                 if type_ == "task.planned":
@@ -184,6 +184,11 @@ class PostgresArchive:
     def summary(self, run: str) -> Summary:
         found = self._found(run)
         return self.database.transaction(lambda connection: _summary(connection, found))
+
+    def is_job(self, run: str) -> bool:
+        """Whether a run was sent to the background."""
+        query = "SELECT is_job FROM zooid_run WHERE id = %s"
+        return self.database.call(query, (run,)).fetchall() == [(True,)]
 
     def is_running(self, run: str) -> bool:
         return self.database.transaction(lambda connection: _is_running(connection, run))

@@ -42,7 +42,7 @@ class Database:
             raise ConfigError(f"the database {shown(url)} is of a kind that is not known; give postgresql://HOST/NAME")
         self.url = url
         self._connection: Connection | None = None
-        self._held: Connection | None = None  # in a transaction that goes around others
+        self._held: Connection | None = None  # while a transaction is open
         self.connections = 0  # that there have been: with another one the server may have lost what was committed last
         self._one_at_a_time = threading.RLock()
         self._ahead = 0.0  # of the server's clock before this machine's, in seconds
@@ -54,7 +54,12 @@ class Database:
         """
         if self._held is not None:
             return work(self._held)
-        return self._tried(lambda connection: _in_transaction(connection, work))
+
+        def within(connection: Connection) -> T:
+            with self._opened(connection):
+                return work(connection)
+
+        return self._tried(within)
 
     def call(self, query: str, values: tuple[Any, ...]) -> Cursor:
         """The same of one statement: the server is spoken to once."""
@@ -91,16 +96,33 @@ class Database:
         if self._connection is None:
             self.transaction(lambda connection: None)  # which connects
         with self._one_at_a_time:
-            connection = self._held = self._connected()
             try:
-                with _opened(connection):
+                with self._opened(self._connected()) as connection:
                     yield connection
             except psycopg.Error as error:
                 if error.sqlstate != LOST:
                     self.close()
                 raise LeaseLost(f"the database {shown(self.url)} did not keep it: {_line(error)}") from error
-            finally:
-                self._held = None
+
+    @contextmanager
+    def _opened(self, connection: Connection) -> Iterator[Connection]:
+        """A transaction whose statements are sent together, as far as nothing is read in between.
+
+        What is done meanwhile by way of this database is part of it. (psycopg's own `transaction` would wait for the
+        server at its beginning and at its end.)
+        """
+        self._held = connection
+        try:
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+        except BaseException:
+            if not connection.broken:
+                connection.rollback()
+            raise
+        finally:
+            self._held = None
 
     def now(self) -> float:
         """Seconds since the epoch by the server's clock: machines disagree, and by hours where one is set wrong."""
@@ -141,28 +163,6 @@ class Database:
             f"the database {shown(self.url)} cannot be used: {_line(error)}; check that the server runs and that the "
             "address is right, then go on with: zooid resume"
         )
-
-
-def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
-    with _opened(connection):
-        return work(connection)
-
-
-@contextmanager
-def _opened(connection: Connection) -> Iterator[None]:
-    """A transaction whose statements are sent together, as far as nothing is read in between.
-
-    (psycopg's own `transaction` waits for the server at its beginning and at its end.)
-    """
-    try:
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            yield
-            connection.execute("COMMIT")
-    except BaseException:
-        if not connection.broken:
-            connection.rollback()
-        raise
 
 
 def synced(connection: Connection) -> None:

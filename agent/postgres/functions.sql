@@ -189,6 +189,18 @@ BEGIN
 END
 $$;
 
+-- Have a task gone on with that waits for others. Whether it did: not where somebody owns it, or it has ended.
+CREATE FUNCTION zooid_wake(_run text, _task text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM zooid_task WHERE run = _run AND id = _task AND is_open AND owner IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM zooid_release(_run, _task, true);
+    RETURN true;
+END
+$$;
+
 -- The ledger. What a model's call may cost is reserved before it and settled after it.
 
 CREATE FUNCTION zooid_sum(a zooid_usage, b zooid_usage) RETURNS zooid_usage LANGUAGE sql IMMUTABLE AS $$

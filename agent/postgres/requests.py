@@ -1,18 +1,21 @@
-"""What a person does to a run of the database from elsewhere: cancel a task, replace its result, answer a question.
+"""What a person does to a run of the database from elsewhere: cancel or retry a task, replace its result, answer.
 
 Each is one transaction: who worked on the task has lost it, and whoever waits for it goes on.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from agent import events as ev
 from agent.archive import Request
-from agent.control import asked_for
-from agent.postgres.archive import Record, write_of_run
-from agent.postgres.tasks import begin, end_run, end_task
-from agent.task import FINISHED, ROOT
+from agent.control import LATE, asked_for, why_not
+from agent.jobs import cancelling
+from agent.postgres.archive import Record, read, write_of_run
+from agent.postgres.tasks import begin, end_run, end_task, wake
+from agent.task import FINISHED, ROOT, Task
+from agent.tree import Tree
 
 if TYPE_CHECKING:
     from agent.postgres.database import Connection
@@ -26,20 +29,17 @@ def do(record: Record, request: Request) -> str:
         case "answer":
             return record.database.transaction(lambda connection: _answer(connection, record, request))
         case "cancel" if request.task == ROOT:
-            ended = ev.RunEnded(ROOT, "cancelled", f"cancelled by {request.by}", 130)
-            record.database.transaction(lambda c: end_run(c, record.run, ended, record.now()))
-            return ""
+            return record.database.transaction(lambda connection: _end_run(connection, record, request))
+        case "retry":
+            return record.database.transaction(lambda connection: _retry(connection, record, request))
         case "cancel" | "replace":
             return record.database.transaction(lambda connection: _end(connection, record, request))
-        case "background":
-            return f"run {record.run} is in the database: whatever worker is there goes on with it"
         case _:
-            return "a task of a run that machines share is not tried again by itself; resume the run when it has ended"
+            return f"run {record.run} is in the database: whatever worker is there goes on with it"
 
 
 def _answer(connection: Connection, record: Record, request: Request) -> str:
-    connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR UPDATE", (record.run,))
-    tree = record.tree()
+    tree = _locked(connection, record)
     asked = asked_for(tree, request.task)
     if asked is None:
         return f"run {record.run} asks nothing"
@@ -50,9 +50,42 @@ def _answer(connection: Connection, record: Record, request: Request) -> str:
     return ""
 
 
+def _end_run(connection: Connection, record: Record, request: Request) -> str:
+    """Let a person's word end a run for good, and in it each task that has not ended."""
+    tree = _locked(connection, record)
+    end_run(connection, record.run, cancelling(tree, request.by), record.now())
+    return ""
+
+
+def _retry(connection: Connection, record: Record, request: Request) -> str:
+    """Have a task tried again: whoever waits for it is run again for that, or the whole run where that has ended."""
+    tree = _locked(connection, record)
+    if why := why_not(tree, request):
+        return why
+    opened = tree.reopening(tree.tasks[request.task])
+    above = tree.tasks[opened[-1].parent or ROOT]
+    if tree.ended is None and not wake(connection, record.run, _handed_over(connection, record.run, tree, above)):
+        return LATE
+    hint = str(request.value or "")
+    _note(connection, record, ev.TaskReopened(request.task, hint, request.by, [task.id for task in opened]))
+    if tree.ended is not None:
+        _note(connection, record, ev.RunResumed(ROOT, tree.settings))
+        _note(connection, record, ev.RunQueued(ROOT, tree.settings, by=request.by))
+        begin(connection, record.run, by_anybody=True)
+    return ""
+
+
+def _handed_over(connection: Connection, run: str, tree: Tree, task: Task) -> str:
+    """The handed-over task whose owner works on a task: that one itself, or the nearest above it."""
+    query = "SELECT id FROM zooid_task WHERE run = %s AND id = ANY (%s)"
+    ids = [task.id, *(above.id for above in tree.ancestors(task))]
+    handed = {id for (id,) in connection.execute(query, (run, ids)).fetchall()}
+    return next((id for id in ids if id in handed), ROOT)
+
+
 def _end(connection: Connection, record: Record, request: Request) -> str:
     """Let a person's word end a task that was handed over, and all that was handed over below it."""
-    tree = record.tree()
+    tree = _locked(connection, record)
     task = tree.tasks[request.task]
     handed = "SELECT 1 FROM zooid_task WHERE run = %s AND id = %s AND status IN ('queued', 'running')"
     if task.status in FINISHED:
@@ -68,6 +101,15 @@ def _end(connection: Connection, record: Record, request: Request) -> str:
     below = [one.id for one in tree.subtree(task.id) if one.id != task.id]
     end_task(connection, record.run, ended, below, record.now())
     return ""
+
+
+def _locked(connection: Connection, record: Record) -> Tree:
+    """The tree with all that has been committed, while nobody else changes the course of the run."""
+    connection.execute("SELECT 1 FROM zooid_run WHERE id = %s FOR NO KEY UPDATE", (record.run,))
+    tree = Tree(record.run)
+    for _, (at, type_, task, body) in read(connection, record.run, "run = %s", (record.run,)):
+        tree.apply(ev.from_body(type_, task, json.loads(body)), at)
+    return tree
 
 
 def _note(connection: Connection, record: Record, event: ev.Event) -> None:

@@ -106,7 +106,7 @@ class SharedRun:
 
     def _end(self, status: str, why: str, code: int) -> None:
         event = ev.RunEnded(ROOT, status, why, code)
-        self.store.database.transaction(lambda c: tasks.end_run(c, self.store.run, event, self.store.now()))
+        self.store.database.transaction(lambda c: tasks.end_run(c, self.store.run, [event], self.store.now()))
         self._look()
 
 

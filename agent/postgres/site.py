@@ -40,6 +40,8 @@ class Site:
         self.database, self.queues, self.slots = database, list(queues), slots
         self._prepare = prepare
         self.note: Callable[[str], None] = lambda text: None  # what whoever started this process should know
+        self.on_end: Callable[[str], None] | None = None  # called beside the loop with a run that was ended here
+        self._telling: set[asyncio.Future[None]] = set()
         self._left: set[tuple[str, str]] = set()  # runs that cannot be worked on here, and why
         self._at_work: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
@@ -56,12 +58,14 @@ class Site:
             await self._let_go()
 
     async def _let_go(self) -> None:
-        """Stop what is in work; others may have it at once."""
+        """Stop what is in work; others may have it at once. Who is being told that a run has ended hears it out."""
         at_work = list(self._at_work.values())
         for task in at_work:
             task.cancel()
         if at_work:
             await asyncio.wait(at_work, timeout=_STOPS_WITHIN)
+        if self._telling:
+            await asyncio.wait(self._telling)
 
     async def _work_on(self, run: str, task: str) -> None:
         """Work on one task as far as it goes here."""
@@ -97,7 +101,8 @@ class Site:
         if task.status not in FINISHED and task.status != "paused":
             zone.wait()
         elif zone.task == ROOT:
-            zone.end_run(task.status, task.blocked, exit_code(task.status))
+            if zone.end_run(task.status, task.blocked, exit_code(task.status)):
+                self._tell(zone.run)
         else:
             zone.flush()
 
@@ -137,7 +142,14 @@ class Site:
     def _stop(self, zone: Zone, why: str, code: int) -> None:
         event = RunEnded(ROOT, "stopped", why, code)
         with contextlib.suppress(StorageError):
-            self.database.transaction(lambda c: tasks.end_run(c, zone.run, event, self.database.now()))
+            if self.database.transaction(lambda c: tasks.end_run(c, zone.run, [event], self.database.now())):
+                self._tell(zone.run)
+
+    def _tell(self, run: str) -> None:
+        if self.on_end is not None:
+            told = asyncio.ensure_future(asyncio.to_thread(self.on_end, run))
+            self._telling.add(told)
+            told.add_done_callback(self._telling.discard)
 
     # -- being there
 

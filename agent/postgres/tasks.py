@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from agent.events import RunEnded, TaskEnded
+from agent.events import Event, TaskEnded
 from agent.postgres.archive import me, version, write, write_of_run
 from agent.task import FINISHED, ROOT
 from tools.registry import Tool
@@ -66,15 +66,19 @@ def begin(connection: Connection, run: str, by_anybody: bool = False) -> None:
     connection.execute("SELECT zooid_defer(%s, %s)", (run, [ROOT]))
 
 
-def end_run(connection: Connection, run: str, event: RunEnded, at: float) -> None:
-    """Record how a run ended, once; whoever still works on a part of it has lost that."""
-    row = connection.execute("SELECT status FROM zooid_run WHERE id = %s FOR UPDATE", (run,)).fetchone()
+def end_run(connection: Connection, run: str, events: Iterable[Event], at: float) -> bool:
+    """Record by these events how a run ended; False where it had ended already.
+
+    Whoever still works on a part of it has lost that.
+    """
+    row = connection.execute("SELECT status FROM zooid_run WHERE id = %s FOR NO KEY UPDATE", (run,)).fetchone()
     if row is None or row[0] != "running":
-        return
-    write_of_run(connection, run, [(at, event.type, event.task, event.packed())])
+        return False
+    write_of_run(connection, run, [(at, event.type, event.task, event.packed()) for event in events])
     connection.execute(
         "UPDATE zooid_task SET owner = NULL, fence = fence + 1, status = 'let go' WHERE run = %s AND is_open", (run,)
     )
+    return True
 
 
 def end_task(connection: Connection, run: str, event: TaskEnded, below: list[str], at: float) -> None:
@@ -86,6 +90,12 @@ def end_task(connection: Connection, run: str, event: TaskEnded, below: list[str
     )
     write(connection, run, event.task, [(at, event.type, event.task, event.packed())])
     connection.execute("SELECT zooid_end(%s, %s, %s)", (run, event.task, event.status))
+
+
+def wake(connection: Connection, run: str, task: str) -> bool:
+    """Have a handed-over task gone on with that waits for others; False where somebody is at it, or it has ended."""
+    row = connection.execute("SELECT zooid_wake(%s, %s)", (run, task)).fetchone()
+    return row == (True,)
 
 
 # -- being there

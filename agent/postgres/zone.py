@@ -198,10 +198,11 @@ class Zone:
         query, values = "SELECT zooid_release(%s, %s, %s, %s)", (self.run, self.task, again, after)
         self.flush(lambda connection: connection.execute(query, values))
 
-    def end_run(self, status: str, blocked: str, code: int) -> None:
-        """Record how the whole run ended."""
-        ended = RunEnded(ROOT, status, blocked, code)
-        self.flush(lambda connection: tasks.end_run(connection, self.run, ended, self.now()))
+    def end_run(self, status: str, blocked: str, code: int) -> bool:
+        """Record how the whole run ended; False where it had ended already."""
+        ended, said = RunEnded(ROOT, status, blocked, code), [False]
+        self.flush(lambda connection: said.append(tasks.end_run(connection, self.run, [ended], self.now())))
+        return said[-1]
 
 
 def _is_soon_done(tool: Tool) -> bool:
@@ -244,6 +245,6 @@ def _grown(run: str, rows: list[tuple[int, Row]]) -> tuple[Tree, float]:
         event = from_body(type_, task, json.loads(body))
         if type_ in ("run.started", "run.resumed", "run.queued"):
             since = at
-        if type_.startswith(("run.", "task.planned")) or task in tree.tasks or task == ROOT:
+        if type_.startswith(("run.", "task.planned", "task.reopened")) or task in tree.tasks or task == ROOT:
             tree.apply(event, at)
     return tree, since
