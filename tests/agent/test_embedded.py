@@ -219,6 +219,36 @@ def test_what_is_not_understood_is_declined(tools: Registry, desk: Path, goal: s
         asyncio.run(EmbeddedPlanner(tools).decide(Ask(goal), lambda text: None))
 
 
+@pytest.mark.parametrize(
+    ("goal", "open"),
+    [
+        ("how many lines of notes.txt did Ida write", ["Ida"]),  # a name
+        ("how many lines does notes.txt have without commas", ["without", "commas"]),  # a denial, a word of a tool
+        ("the plurals of ferry, buoy and match", ["match"]),  # a member of an enumeration
+        ("how many words of praise are in notes.txt", ["praise"]),  # which words
+        ("count the lines of notes.txt and sketch them", ["sketch"]),  # a step
+    ],
+)
+def test_a_word_that_nothing_explains_is_left_open(tools: Registry, desk: Path, goal: str, open: list[str]) -> None:
+    plan, confidence, words = EmbeddedPlanner(tools).read(Ask(goal))
+    assert plan is not None and not confidence
+    assert words == open
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "The oven holds 220 °C. What is that in Fahrenheit?",  # what is told
+        "how many entries has sales.csv, header not counted?",  # what is so anyway
+        "what do 12 boxes at 3.50 each cost?",  # what a number counts
+        "who wrote notes.txt, I mean which language is it",  # what holds the sentence together
+        "I need 1450 in words for a cheque",  # what it is for
+    ],
+)
+def test_a_word_that_asks_for_nothing_is_accounted_for(tools: Registry, desk: Path, goal: str) -> None:
+    assert not EmbeddedPlanner(tools).read(Ask(goal))[2]
+
+
 def test_a_page_that_is_named_is_fetched(tools: Registry, desk: Path) -> None:
     assert calls(read(tools, "fetch https://shop.example/list and count its words")) == [
         ("fetch_url", {"url": "https://shop.example/list"}, None),

@@ -132,23 +132,19 @@ class Decoder:
         return done
 
     def _admit(self) -> None:
-        """Lets texts in while there is room, ahead of those that are there: what is read together then lies together in
-        the cache, and llama.cpp's attention skips the parts of it that a stretch of the pass has no part in."""
-        entered: list[Lane] = []
         load = sum([len(lane.pending) + len(lane.guess) for lane in self.active])
         while self.waiting and self._free:
             lane = self.waiting[0]
             needed, room = len(lane.prompt) + lane.max_tokens, STEP - load - len(lane.prompt)
-            if load and (needed > self._cells or room < 0):
-                break
-            entered.append(self.waiting.popleft())
+            if self.active and (needed > self._cells or room < 0):
+                return
+            self.waiting.popleft()
             self._cells -= needed
             self._enter(lane, room)
             load += len(lane.pending) + len(lane.guess)
-        self.active[:0] = entered
 
     def _enter(self, lane: Lane, room: int) -> None:
-        """Gives a text its lane; `room` is there for its guess in the first pass."""
+        """Lets a lane take part in the passes; `room` is there for its guess in the first one."""
         lane.number = self._free.pop()
         lane.at = common(self.prefix, lane.prompt[: len(lane.prompt) - lane.given - 1])
         if lane.at:
@@ -156,6 +152,7 @@ class Decoder:
         lane.pending = lane.prompt[lane.at :]
         if lane.draft is not None:
             lane.guess = lane.draft.guess(min(MOST, lane.max_tokens - 1, room))
+        self.active.append(lane)
 
     def _leave(self, lane: Lane) -> None:
         self.active.remove(lane)

@@ -1,36 +1,33 @@
 """The embedded planner: reads a goal by what the registered tools say of themselves, without a server.
 
 Code splits a goal into steps (`split`), finds the tools that the words ask for (`pick`), fills their typed arguments
-from what the goal names (`entities`, `fill`), and takes the reading that leaves the least unexplained (`compose`).
-Where that leaves too much, two micro-models (`network`) are asked: one adds tools that the words may ask for, the other
-judges which of the readings does what the goal asks for (`candidates`, `judge`). Where none is sure enough it declines
-rather than guess. Beside a large planner the models judge every reading, and only what they are sure of is acted on.
+from what the goal names (`entities`, `fill`), and takes the reading that leaves the least unexplained (`compose`). That
+one is carried out where every word of the goal is accounted for (`account`). Where one is not, two micro-models
+(`network`) are asked: one adds tools that the words may ask for, the other judges which of the readings does what the
+goal asks for (`candidates`, `judge`). Where they are not sure enough it declines rather than guess. Beside a large
+planner the models judge every reading, and only what they are sure of is acted on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import Declined
 from agent.planners import Ask, Reply
-from agent.planners.embedded.candidates import Candidate, Subject, explained_by
+from agent.planners.embedded.candidates import Candidate, Subject
 from agent.planners.embedded.judge import Judge
 from agent.planners.embedded.network import MODELS
 from agent.planners.embedded.pick import Phrases
 from agent.planners.embedded.reading import Given
-from agent.planners.embedded.words import BEYOND, REQUESTS, Token, tokens
-from agent.router import stem
+from agent.planners.embedded.words import tokens
 from agent.task import Plan
 from tools.errors import ToolError
 from tools.registry import Registry
 
-THRESHOLD = 0.55  # the least share of a goal's words that the code must understand where it reads alone
-EFFECT_THRESHOLD = 0.75  # the same where something is to be written
+SURE = 1.0  # of a reading that leaves nothing of the goal open
 NEVER = 2.0  # beside a large planner the code does not act on its own: nothing says that it is right so often
-_LEADING = frozenset("please can could would will you kindly then and also now first next i want need like to".split())
 WAYS_ON = (
     "Two ways on: give a key for a large model (OPENAI_API_KEY=…), or a model file of your own "
     "(--planner local --model FILE.gguf)."
@@ -64,10 +61,9 @@ class EmbeddedPlanner:
 
     def needed(self, plan: Plan) -> float:
         """How sure it must be of a plan to act on it."""
-        reads = self._reads(plan)
         if self.judge:
-            return self.judge.needed(reads, self._alone)
-        return NEVER if not self._alone else THRESHOLD if reads else EFFECT_THRESHOLD
+            return self.judge.needed(self._reads(plan), self._alone)
+        return SURE if self._alone else NEVER
 
     def _reads(self, plan: Plan) -> bool:
         """Whether a plan writes nothing."""
@@ -81,53 +77,31 @@ class EmbeddedPlanner:
         self._phrases = self._phrases or Phrases(self._tools)
         words = tokens(ask.goal)
         given = [Given(name, value) for name, value in ask.inputs.items()]
-        subject = Subject(words, self._phrases.mentions(words), self._tools, given, ask.goal)
-        own = next(iter(subject.candidates(None)), None)
-        code = code_confidence(words, own) if own else 0.0
-        understood = own is not None and code >= (THRESHOLD if self._reads(own.plan) else EFFECT_THRESHOLD)
-        if self.judge and not (self._alone and understood):
+        subject = Subject(words, self._phrases, self._tools, given, ask.goal)
+        found = _repaired(subject.candidates(None))
+        sure = SURE if found and not found.open else 0.0
+        if self.judge and not (self._alone and sure):
             try:
-                verdict = self.judge.best(subject, lambda one: code_confidence(words, one))
-                return _answer(verdict.reading if verdict else None, verdict.sure if verdict else 0.0, words)
+                found, sure = self._judged(subject)
             except ToolError:
                 self.judge = None  # the models cannot be used here
-        return _answer(own, max(code, self.needed(own.plan)) if own and understood else code, words)
+        if found is None:
+            return None, 0.0, [token.text for token in words if token.weight]
+        return found.plan, sure, [words[n].text for n in sorted(found.open)]
+
+    def _judged(self, subject: Subject) -> tuple[Candidate | None, float]:
+        """The reading that the models choose; one that leaves a word open only where they are as sure as beside a large
+        planner."""
+        assert self.judge
+        verdict = self.judge.best(subject)
+        if verdict is None:
+            return None, 0.0
+        doubted = verdict.reading.open and verdict.sure < self.judge.needed(reads=True, alone=False)
+        return verdict.reading, 0.0 if doubted else verdict.sure
 
 
-def _answer(found: Candidate | None, sure: float, words: list[Token]) -> tuple[Plan | None, float, list[str]]:
-    if found is None:
-        return None, 0.0, [token.text for token in words if token.weight]
-    sure = 0.0 if beyond(words, found) else sure
-    return found.plan, sure, [words[n].text for n in sorted(found.open)]
-
-
-def beyond(words: list[Token], found: Candidate) -> bool:
-    """Whether a reading leaves out what no tool was found for: `count the words and post the number on our website`."""
-    foretells = [word.lower for word in words[:2]] in (["will", "it"], ["will", "there"])
-    return foretells or _mails(words) or any(stem(words[n].lower) in BEYOND for n in found.open)
-
-
-def _mails(words: list[Token]) -> bool:
-    """Whether something is to be sent by e-mail: `e-mail minutes.txt to Inez`, and not `e-mail addresses in …`."""
-    first = next((n for n, word in enumerate(words) if word.lower not in _LEADING), 0)
-    after = words[first + 1].lower if first + 1 < len(words) else "in"
-    return words[first].lower in ("email", "e-mail", "mail") and not re.match("address|in$|of$", after)
-
-
-def code_confidence(words: list[Token], found: Candidate) -> float:
-    """The share of the words that matter which the calls explain; a step's unknown verb counts thrice."""
-    if beyond(words, found):
-        return 0.0
-    explained = explained_by(words, found.calls, found.mentions)
-    total = known = 0.0
-    head = True
-    for n, token in enumerate(words):
-        verb = head and token.kind == "word" and token.number is None and token.lower not in REQUESTS
-        weight = token.weight * (3.0 if verb else 1.0)
-        total += weight
-        known += weight if n in explained else 0.0
-        head = head and token.lower in _LEADING
-        if token.kind == "punct" and token.text in ".?!;":
-            head = True
-    sure = 0.5 if any(call.guessed for call in found.calls) else 1.0
-    return sure * known / total if total else 0.0
+def _repaired(found: list[Candidate]) -> Candidate | None:
+    """The first reading, or where that leaves something open, the first that uses all it uses and leaves nothing."""
+    if not found:
+        return None
+    return next((one for one in found if not one.open and one.used >= found[0].used), found[0])

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.planners.embedded import code_confidence
 from agent.planners.embedded.candidates import Candidate
-from agent.planners.embedded.judge import CALIBRATION, SURE, Judge, choose, features
+from agent.planners.embedded.judge import CALIBRATION, SURE, Judge, choose, features, understood
 from agent.planners.embedded.network import MODELS
 from agent.planners.embedded.rows import Maker, core, sample
 
@@ -54,7 +53,7 @@ def judged(count: int, seed: int, models: Path) -> list[Judged]:
         subject = maker.subject(goal.text)
         some, fits = judge.weighed(subject)
         if some:
-            own = 0.0 if some[0].added else code_confidence(subject.words, some[0])
+            own = understood(subject.words, some[0])
             found.append(Judged(some, fits, [core(one.plan) == wanted for one in some], own))
     return found
 

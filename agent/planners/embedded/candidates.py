@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.planners.embedded import split
+from agent.planners.embedded.account import Account
 from agent.planners.embedded.compose import Composer
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.find import find
 from agent.planners.embedded.lay_out import lay_out
-from agent.planners.embedded.pick import Mention
+from agent.planners.embedded.pick import Mention, Phrases
 from agent.planners.embedded.reading import Call, Given
 from agent.planners.embedded.surroundings import Surroundings
-from agent.planners.embedded.values import ROMAN
 from agent.planners.embedded.words import BEYOND, FUNCTION, Token
 from agent.router import stem
 from agent.task import Plan, PlannedTask
@@ -47,22 +47,21 @@ Picker = Callable[[list[str]], list[list[Tool]]]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A reading with the plan that it comes to, and the places of the words that matter and that it leaves open."""
+    """A reading with the plan that it comes to, and the places of the words that it uses and of those left open."""
 
     calls: list[Call]
     plan: Plan
+    used: frozenset[int]
     open: frozenset[int]
-    mentions: list[Mention]
     added: bool = False
 
 
 class Subject:
     """One goal: its words, what they name, and how both are told."""
 
-    def __init__(
-        self, words: list[Token], mentions: list[Mention], tools: Registry, given: list[Given], goal: str
-    ) -> None:
-        self.words, self.mentions, self.tools, self.given, self.goal = words, mentions, tools, given, goal
+    def __init__(self, words: list[Token], phrases: Phrases, tools: Registry, given: list[Given], goal: str) -> None:
+        self.words, self.tools, self.given, self.goal = words, tools, given, goal
+        self.mentions, self.work = phrases.mentions(words), phrases.work
         self.entities = find(words, Surroundings())
         self.marks: dict[int, str] = {}
         self.labels: dict[str, str] = {}
@@ -179,49 +178,8 @@ class Subject:
             return
         plan = lay_out(calls, self.words, self.goal)
         key = json.dumps([[t.tool, t.args, t.each] for t in plan.tasks], sort_keys=True, default=str)
-        found.setdefault(key, Candidate(calls, plan, self.unexplained(calls, mentions), mentions, added))
-
-    def unexplained(self, calls: list[Call], mentions: list[Mention]) -> frozenset[int]:
-        """The places of the words that matter and that no call explains."""
-        explained = explained_by(self.words, calls, mentions)
-        return frozenset(n for n, word in enumerate(self.words) if word.weight and n not in explained)
-
-
-def explained_by(words: list[Token], calls: list[Call], mentions: list[Mention]) -> frozenset[int]:
-    """The places of the words that calls explain."""
-    explained = frozenset[int]().union(*((call.places - call.guessed) | call.borrowed for call in calls))
-    asked = {words[p].canon for call in calls for p in call.head}
-    explained |= {n for n, token in enumerate(words) if token.canon in asked}
-    used = {call.tool.name for call in calls}
-    explained |= _in_names(words, explained)
-    explained |= _given(words, explained, asked_at=frozenset[int]().union(*(call.head for call in calls)))
-    return explained.union(*(m.places for m in mentions if m.tool.name in used))
-
-
-def _in_names(words: list[Token], explained: frozenset[int]) -> frozenset[int]:
-    """The places of words that stand in the name of a file which is used: `the February log` for log/february.txt."""
-    names = " ".join(words[n].lower for n in explained if re.search(r"\w[./]\w", words[n].text))
-    parts = set(re.findall(r"[a-z]{3,}", names))
-    return frozenset(n for n, token in enumerate(words) if token.kind == "word" and token.lower in parts)
-
-
-def _given(words: list[Token], explained: frozenset[int], asked_at: frozenset[int]) -> frozenset[int]:
-    """The places of sentences that ask for nothing and only say what is given, where all that they name is used:
-    `The buds broke on 3 April 2025. How many weeks …`."""
-    found: set[int] = set()
-    start = 0
-    for n, word in enumerate(words):
-        if word.text not in split.SENTENCE_ENDS and n + 1 < len(words):
-            continue
-        here = range(start, n + 1)
-        named = {
-            p for p in here if words[p].kind in ("number", "date", "path", "quoted") or ROMAN.fullmatch(words[p].text)
-        }
-        tells = word.text in ".;" and words[start].lower in _TELLING
-        if tells and named and named <= explained and not asked_at & {*here}:
-            found |= {*here}
-        start = n + 1
-    return frozenset(found)
+        account = Account(self.words, self.entities, calls, mentions, self.work)
+        found.setdefault(key, Candidate(calls, plan, account.used, account.open, added))
 
 
 def _name(entity: Entity) -> str:

@@ -22,6 +22,8 @@ def find(tokens: list[Token], surroundings: Surroundings) -> list[Entity]:
         if table:
             places_of = frozenset[int]().union(*(e.places for e in found if e.kind == "path" and e.value == path))
             found += [Entity("table", path, places_of), *_of_table(tokens, table)]
+    keys = frozenset[int]().union(*(e.places for e in found if e.kind == "query"))
+    found = [e for e in found if e.kind != "path" or e.exists or not e.places <= keys]
     if not files:  # a table that is not named by its file may be known by its columns alone
         found += _columns_of_sets(tokens, found, surroundings)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from agent.planners.embedded.candidates import Candidate, Subject
 from agent.planners.embedded.network import MODELS, Network
 from agent.planners.embedded.signs import signs, text
+from agent.planners.embedded.words import Token
 from tools.registry import Registry
 
 CALIBRATION = "calibration.json"
@@ -48,15 +48,12 @@ class Judge:
         bars = self.calibration["bars"]
         return float(bars["beside"] if not alone else bars["alone"] if reads else bars["writing"])
 
-    def best(self, subject: Subject, code: Callable[[Candidate], float]) -> Verdict | None:
-        """The reading that does most probably what the goal asks for; None where there is none.
-
-        `code` is how sure the code is of a reading of its own.
-        """
+    def best(self, subject: Subject) -> Verdict | None:
+        """The reading that does most probably what the goal asks for; None where there is none."""
         found, fits = self.weighed(subject)
         if not found:
             return None
-        own = code(found[0]) if not found[0].added else 0.0
+        own = understood(subject.words, found[0])
         place = choose(fits, own, float(self.calibration["level"]))
         return Verdict(found[place], self.confidence(features(fits, place, found[place], own)))
 
@@ -70,6 +67,13 @@ class Judge:
         weights = self.calibration["weights"]
         total = self.calibration["bias"] + math.fsum(w * f for w, f in zip(weights, features, strict=True))
         return 1.0 / (1.0 + math.exp(-total))
+
+
+def understood(words: list[Token], found: Candidate) -> float:
+    """The share of the words that matter which a reading of the code's own explains; 0 for one that it did not find."""
+    total = sum(word.weight for word in words)
+    known = total - sum(words[n].weight for n in found.open)
+    return known / total if total and not found.added else 0.0
 
 
 def choose(fits: list[float], own: float, level: float) -> int:

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from agent.planners.embedded.words import FUNCTION, Token, canons
+from agent.planners.embedded.words import FUNCTION, STOP, Token, canons
 from tools.registry import Tool
 
+_SUMMARY = 0.7  # how far words that only stand in a tool's summary are to be trusted
 _GAP = 3  # tokens that may stand between two words of a phrase
 _DENIALS = frozenset("not without excluding except never no don't don’t".split())
 _SLOT = 14  # where the phrase says that something stands between them
@@ -50,10 +52,19 @@ class Phrases:
         for tool, ways in found.items():
             if not tool.about.asked_as:  # a word that no other tool is asked by is enough
                 own = [word for word in _telling(tool) if common[word] <= 1]
-                ways = [*ways, *(Phrase((word,), (False,), 0.7) for word in own)]
+                ways = [*ways, *(Phrase((word,), (False,), _SUMMARY) for word in own)]
             for phrase in ways:
                 for word in set(phrase.words):
                     self._by_word.setdefault(word, []).append((tool, phrase))
+
+    @cached_property
+    def work(self) -> dict[str, frozenset[str]]:
+        """For each canonical word of a phrase that tools give, or of a tool's name, the names of those tools."""
+        given = {
+            word: frozenset(tool.name for tool, phrase in ways if phrase.weight > _SUMMARY)
+            for word, ways in self._by_word.items()
+        }
+        return {word: tools for word, tools in given.items() if tools and word not in STOP}
 
     def mentions(self, tokens: list[Token]) -> list[Mention]:
         """Where the tools are asked for; readings may overlap."""
@@ -116,7 +127,7 @@ def _phrase(text: str, weight: float) -> Phrase | None:
 def _summary_phrases(tool: Tool) -> list[Phrase]:
     """For a tool that gives no phrases: each pair of its summary's words."""
     words = _summary_words(tool)
-    return [Phrase((a, b), (False, False), 0.7) for n, a in enumerate(words) for b in words[n + 1 :]]
+    return [Phrase((a, b), (False, False), _SUMMARY) for n, a in enumerate(words) for b in words[n + 1 :]]
 
 
 def _summary_words(tool: Tool) -> list[str]:

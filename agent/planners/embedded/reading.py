@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,14 @@ class Call:
     def returns(self) -> Schema:
         one = self.tool.about.returns
         return {"type": "array", "items": one} if self.over or self.by_line else one
+
+    def nested(self) -> Iterator[Call]:
+        """The call, and those whose results it takes."""
+        yield self
+        for value in self.args.values():
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, Call):
+                    yield from inner.nested()
 
 
 @dataclass(eq=False, slots=True)
@@ -147,7 +155,9 @@ class Reading(ABC):
         if quoted:
             return quoted[0].value, quoted[0].places, 0.0
         loud = [p for p in self._free(left) if re.fullmatch("[A-Z]{2,}s?", self.tokens[p].text)]
-        free = [p for p in self._free(left) if p in loud or stem(self.tokens[p].lower) not in BEYOND]
+        free = [
+            p for p in self._free(left) if p in loud or not {stem(self.tokens[p].lower), self.tokens[p].canon} & BEYOND
+        ]
         said = {p for p in left if self.tokens[p].kind == "word" and self.tokens[p].weight}
         marked = [p for p in loud if not self.tokens[p].text.isdigit()] or [
             p + 1 for p in left if self.tokens[p].lower in QUOTING and p + 1 in said
@@ -158,7 +168,8 @@ class Reading(ABC):
             text = self.tokens[place].text
             text = text[:-1] if re.fullmatch(r"[A-Z]{2,}s", text) else text  # TODOs are many a TODO
             known = any(place in m.places for m in self.mentions)  # a word that means work is rarely one to look for
-            return text, frozenset([place]), 0.0 if marked else COST_GUESSED + 0.5 * known
+            quoting = {place - 1} & {p for p in left if self.tokens[p].lower in QUOTING}
+            return text, frozenset([place]) | quoting, 0.0 if marked else COST_GUESSED + 0.5 * known
         return None
 
     def _beside(self, places: frozenset[int], head: frozenset[int]) -> bool:

@@ -51,8 +51,7 @@ class Maker:
         self.phrases, self.router = Phrases(self.tools), Router(self.tools)
 
     def subject(self, text: str) -> ways.Subject:
-        words = tokens(text)
-        return ways.Subject(words, self.phrases.mentions(words), self.tools, [], text)
+        return ways.Subject(tokens(text), self.phrases, self.tools, [], text)
 
     def wanted(self, goal: goals.Goal) -> list[Any] | None:
         """What the plan must do: nothing (empty) where it cannot be done; None where the plain wording is not read as

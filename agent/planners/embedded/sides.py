@@ -15,6 +15,8 @@ from agent.planners.embedded.words import canons
 from tools.function import Param
 from tools.registry import Tool
 
+_BACK = frozenset("before ago earlier subtract minus prior back deduct".split())
+
 
 class Sides(RowSides):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
@@ -167,10 +169,11 @@ class Sides(RowSides):
         ]
         for entity in close[:1]:
             value = entity.value
-            back = {"before", "ago", "earlier", "subtract", "minus", "prior", "back", "deduct"}
-            if param.name == "amount" and back & {self.tokens[p].lower for p in [*left, *mention.places]}:
-                value = -value
-            self._set(call, param, value, entity.places)
+            back = frozenset(p for p in (*left, *mention.places) if self.tokens[p].lower in _BACK)
+            if param.name == "amount" and back:
+                self._set(call, param, -value, entity.places | back)
+            else:
+                self._set(call, param, value, entity.places)
         if not close and param.required and not self._back and len(far := self._elsewhere("number")) == 1:
             self._borrow_amount(call, param, far[0], left)
         if not close and param.name in ("top", "count") and self._asks_for_one([*left, *mention.places]):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from agent.planners.embedded.candidates import Candidate, Subject
-from agent.planners.embedded.reading import Call
 from agent.planners.embedded.words import FUNCTION, canons
 from agent.task import PlannedTask
 from tools.registry import Tool
@@ -121,18 +120,10 @@ def _about(tool: Tool) -> tuple[set[str], set[str]]:
 
 def _code(one: Candidate) -> Iterator[str]:
     """What the code made of it: words guessed and borrowed, what the calls cost, and who thought of their tools."""
-    calls = [call for top in one.calls for call in _nested(top)]
+    calls = [call for top in one.calls for call in top.nested()]
     yield f"guessed {min(sum(len(call.guessed) for call in calls), 4)}"
     yield f"borrowed {min(sum(bool(call.borrowed - call.places) for call in calls), 3)}"
     yield f"cost {min(int(2 * max((call.cost for call in one.calls), default=0)), 8)}"
     yield f"headless {min(sum(not call.head for call in one.calls), 3)}"
     yield f"top {len(one.calls)}"
     yield f"added {one.added} open {min(len(one.open), 3)}"
-
-
-def _nested(call: Call) -> Iterator[Call]:
-    yield call
-    for value in call.args.values():
-        for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, Call):
-                yield from _nested(inner)

@@ -57,7 +57,8 @@ def conditions(tokens: list[Token], table: Table) -> list[Entity]:
     named = columns(tokens, table)
     for said in [*comparisons(tokens, table, named), *(e for column in named for e in _equation(tokens, column))]:
         column = said.value.partition(" ")[0]  # what is written out holds, and not what else the column's name may say
-        found = [e for e in found if not e.value.startswith(f"{column} = ") or e.places & said.places]
+        other = [e for e in found if e.value.startswith(f"{column} = ") and not e.places & said.places]
+        found = [e for e in found if e not in other or e.value == said.value]
         found.append(said)
     return found
 

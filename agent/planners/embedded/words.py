@@ -61,6 +61,26 @@ STOP = (
     )
     | {"sort of"}
 )
+# Of these, words that may also be work or a thing: they are not there for politeness where they stand alone.
+_CAPABLE = frozenset("name names match hit turn text files file rate grade view versus against plus".split())
+COURTESY = STOP - _CAPABLE  # words that a part of a goal may hold and mean nothing by
+DENIALS = frozenset("not no without except excluding never don't doesn't isn't aren't cannot than instead".split())
+# Verbs and adjectives that carry a sentence and say nothing that its other words do not say.
+LIGHT = frozenset(
+    """say says said fall falls lie lies lying contains containing holds hold holding stand stands sits sit consist
+    consists bring brings brought took takes takes makes cost costs pay paid pays go goes went came belong belongs weigh
+    weighs live lives sell sold spend spent earn earned order ordered must until till since new normal ordinary plain
+    together enough put write written read keep kept convert down occur occurs appear means mean mention
+    mentions stays remains remain state states left outcome use uses used speak speaks when where idea pls whats i'm
+    grateful listed notation format very really whose version copy clean tidy neat wrote wants leave
+    leaves""".split()
+)
+# Words for what lies in a file of any kind, and for what an answer may be.
+_THINGS = """people person everybody everyone everything somebody anybody member entry item record thing row data one
+    number figure name column script comment price noun"""
+THINGS = frozenset(stem(word) for word in _THINGS.split())
+ANSWERS = frozenset("year years number word day date time amount price cost sum total".split())
+MEASURED = frozenset("long far old heavy tall big high large deep".split())  # `how far is`, `17 km long`
 # Words that ask for something to be told, by themselves no work.
 REQUESTS = frozenset("tell show give say list name print display what which how find get report state let".split())
 
@@ -73,7 +93,8 @@ _BEYOND = """
     improve polish shorten draw paint sketch plot chart graph diagram picture photo illustrate sing play aloud loudly
     forecast predict prediction recommend recommendation suggest suggestion advise advice explain why opinion favourite
     favorite best worst better nicest funniest prettiest deserve weather internet online website web wikipedia
-    instagram facebook twitter whatsapp today's tomorrow's nowadays currently poem joke story song essay reply
+    instagram facebook twitter whatsapp today's tomorrow's nowadays currently
+    dollar sterling currency poem joke story song essay reply
     welsh irish scottish latin french german spanish italian portuguese dutch swedish norwegian danish finnish polish
     czech slovak russian ukrainian greek turkish hungarian romanian bulgarian croatian japanese chinese arabic hindi
     korean hebrew
@@ -125,7 +146,8 @@ class Token:
         """How much it matters that this token is understood."""
         if self.kind == "punct" or self.canon in ("calculat", "find"):
             return 0.0
-        if self.kind == "word" and (self.lower in STOP or re.split("['’]", self.lower)[0] in STOP):
+        loud = len(self.text) > 2 and self.text.isupper()
+        if self.kind == "word" and not loud and (self.lower in STOP or re.split("['’]", self.lower)[0] in STOP):
             return 0.0
         return 1.0
 
