@@ -84,7 +84,8 @@ class Account:
         self._numbers = Places().union(*(e.places for e in entities if e.kind in ("number", "decimals")))
         rows = any(call.returns.get("items", {}).get("type") == "object" for call in self._top)
         chosen = any("where" in call.args for call in self._calls)
-        data = (e for e in entities if e.kind in ("column", "where", "query") and e.exact)
+        kinds = ["column", "where"] if chosen else ["column", "where", "query"]
+        data = (e for e in entities if e.kind in kinds and e.exact)
         kept = (e.places for e in data if not (chosen and self._lower(e.at) == f"{e.value}s".lower()))
         self._data = Places() if rows else Places().union(*kept)
         cuts = split.boundaries(words)

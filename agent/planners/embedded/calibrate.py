@@ -104,7 +104,7 @@ def main() -> None:
     judge.calibration = values
     rest = [(judge.confidence(row.features(level)), row.right[row.chosen(level)], row.own) for row in rows[1::2]]
     every = [(sure, right) for sure, right, _ in rest]
-    asked = [(sure, right) for sure, right, own in rest if own < SURE]
+    asked = [(sure, right) for sure, right, own in rest if own < 1]
     values["bars"] = {name: bar(every if name == "beside" else asked, wanted) for name, wanted in WANTED.items()}
     (ask.models / CALIBRATION).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(values))
