@@ -65,22 +65,32 @@ def judge(call: Call, approve: str) -> tuple[Verdict, str]:
     if effect in ("none", "read"):
         return "allow", ""
     if why := steered(call):
-        return _verdict("", approve), why
+        return _verdict(_STEERED, approve), why
     says_where = any(_has_format(p.schema, _PATHS) for p in call.tool.params)
     if effect == "write" and says_where and not call.files and approve != "read":
         return "allow", ""
-    return _verdict(effect, approve), ""
+    return _verdict(_effects(call), approve), ""
+
+
+def _effects(call: Call) -> frozenset[str]:
+    """What a call may touch: the effect of its tool, and the network where its arguments have it use that as well."""
+    given = {p.name: p.default for p in call.tool.params} | call.args
+    wants = any(given.get(name) for name in call.tool.about.network or ())
+    return frozenset({call.tool.effect, *(("network",) if wants else ())})
 
 
 def judge_command(origin: str, approve: str) -> tuple[Verdict, str]:
     """The same for the program that a check runs; `origin` is that of the plan that holds it."""
     if origin == "outside":
-        return _verdict("", approve), "; it was planned after text from outside was read"
-    return _verdict("execute", approve), ""
+        return _verdict(_STEERED, approve), "; it was planned after text from outside was read"
+    return _verdict(frozenset({"execute"}), approve), ""
 
 
-def _verdict(effect: str, approve: str) -> Verdict:
-    if effect in unasked(approve):
+_STEERED = frozenset({"steered"})  # which no policy lets go on unasked
+
+
+def _verdict(effects: frozenset[str], approve: str) -> Verdict:
+    if effects <= unasked(approve):
         return "allow"
     return "refuse" if approve in ("never", "read") else "ask"
 
@@ -145,7 +155,7 @@ def _empty(value: Any) -> bool:
 def question(call: Call, why: str = "") -> str:
     """What a person is asked before a call."""
     shown = ", ".join(f"{name}={short(value)}" for name, value in call.args.items())
-    what = f"call a tool that may {_MAY[call.tool.effect]}"
+    what = f"call a tool that may {' and '.join(_MAY[effect] for effect in sorted(_effects(call)))}"
     if call.files and call.tool.effect == "write":
         what = f"replace {' and '.join(call.files)}"
     return f"{what}: {call.tool.name}({shown})" + (f"; {why}" if why else "")

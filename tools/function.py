@@ -47,6 +47,7 @@ class Description:
     destinations: tuple[str, ...] | None = None  # the parameters that say where its effect goes; None: not declared
     outside: tuple[str, ...] | None = None  # the fields of its result that anybody may have written; `*` is all of it
     names: tuple[str, ...] | None = None  # those that hold names which others chose and this tool lists
+    network: tuple[str, ...] | None = None  # the parameters that have it use the network as well, where they are given
 
 
 def describe(function: Callable[..., Any]) -> Description:
@@ -71,9 +72,15 @@ def declarations(about: Description, doc: str) -> Description:
     effect = _labelled(doc, "Effect") or "none"
     if effect not in EFFECTS:
         raise TypeError(f"its effect is {effect!r}, not one of {', '.join(EFFECTS)}")
-    destinations = _declared(doc, "Destinations", [p.name for p in about.params])
-    outside, names = _declared(doc, "Outside"), _declared(doc, "Names")
-    return replace(about, effect=typing.cast(Effect, effect), destinations=destinations, outside=outside, names=names)
+    params = [p.name for p in about.params]
+    return replace(
+        about,
+        effect=typing.cast(Effect, effect),
+        destinations=_declared(doc, "Destinations", params),
+        outside=_declared(doc, "Outside"),
+        names=_declared(doc, "Names"),
+        network=_declared(doc, "Network", params),
+    )
 
 
 def _declared(doc: str, label: str, known: Collection[str] | None = None) -> tuple[str, ...] | None:

@@ -39,7 +39,7 @@ _MOST_WORDS = 2000  # characters of an error's message
 _TICK = 0.25  # s between looks at whether a process that says nothing is still there
 
 # Started by its file, and with -I, so that nothing in the working folder can stand in for `tools` or a library.
-_LISTS = ("asked_as", "destinations", "outside", "names")  # of a description, as tuples
+_LISTS = ("asked_as", "destinations", "outside", "names", "network")  # of a description, as tuples
 _START = """
 import sys, importlib.util as util
 spec = util.spec_from_file_location("tools", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])

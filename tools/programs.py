@@ -27,6 +27,7 @@ def run_python(
 
     Effect: execute
     Destinations: code, values
+    Network: network
 
     Args:
         code: the code; it finds `values` as variables.
@@ -81,6 +82,7 @@ def run_command(command: str, stdin: str = "", network: bool = False) -> str:
     Effect: execute
     Destinations: command, stdin
     Outside: everything
+    Network: network
 
     Args:
         command: the command, as one would type it; it may write in the workspace and nowhere else.

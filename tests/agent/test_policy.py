@@ -13,7 +13,7 @@ import pytest
 
 from agent import policy
 from agent.approve import approve_of, tightened, unasked
-from tools import workspace
+from tools import programs, workspace
 from tools.registry import Tool, from_function
 
 
@@ -68,6 +68,15 @@ POLICIES = ("ask", "auto", "never", "read", "write", "execute,network")
 def test_verdicts(effect: str, path: str | None, verdicts: tuple[str, ...]) -> None:
     found = call(tool(effect, path is not None), **({"path": path} if path else {}))
     assert tuple(policy.judge(found, approve)[0] for approve in POLICIES) == verdicts
+
+
+def test_a_program_that_uses_the_network_needs_both() -> None:
+    run = from_function(programs.run_command, "built-in")
+    for network, wanted in ((False, ["ask", "allow", "ask", "allow"]), (True, ["ask", "ask", "ask", "allow"])):
+        found = call(run, command="make", network=network)
+        approved = ("ask", "execute", "network", "execute,network")
+        assert [policy.judge(found, approve)[0] for approve in approved] == wanted
+    assert "may run programs and use the network: run_command(" in policy.question(found)
 
 
 def test_policies_are_only_ever_tightened() -> None:
