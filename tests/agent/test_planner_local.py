@@ -28,6 +28,7 @@ from agent.planners.local import LocalPlanner
 from agent.planners.openai import OpenAIPlanner
 from agent.task import Answer, Plan, Question, Wish
 from tests import tiny_gguf
+from tests.sandboxes import needs
 from tools.errors import ModelFileError
 from tools.function import Param
 from tools.micro.chat import SYSTEM, USER, Chat
@@ -230,6 +231,21 @@ def test_a_crash_and_a_hang_are_errors_of_their_call(number: signal.Signals, tol
         return reply
 
     assert asyncio.run(run()).usage.calls >= 1
+
+
+@needs("landlock")
+def test_every_thread_of_the_worker_is_confined(model: Path) -> None:
+    async def run() -> list[str]:
+        planner = LocalPlanner(model, context=2560, max_tokens=200, threads=2)
+        await planner.decide(Ask("g", may_plan=False), str)
+        assert planner._model is not None
+        threads = list(Path(f"/proc/{planner._model._worker.pid}/task").iterdir())
+        found = [(thread / "status").read_text() for thread in threads]
+        await planner.close()
+        return found
+
+    threads = asyncio.run(run())
+    assert len(threads) > 1 and all("NoNewPrivs:\t1" in one and "Seccomp:\t2" in one for one in threads)
 
 
 def test_the_worker_goes_with_zooid(model: Path) -> None:
