@@ -60,6 +60,7 @@ class LocalPlanner:
         self.path = Path(model_path)
         self.name = f"local:{self.path.stem}"
         self._context, self._gpu_layers, self._max_tokens = context, gpu_layers, max_tokens
+        # As many threads as there are cores, where each has two: one more waits for the slowest, and wastes its time.
         self._timeout, self._threads = timeout, threads or max(1, (os.cpu_count() or 1) // 2)
         self._sha256 = sha256
         self._model: _Model | None = None

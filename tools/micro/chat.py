@@ -8,7 +8,6 @@ pose as one of the model's own marks: only the template's are read as such.
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -153,7 +152,6 @@ class _ChatSession(Session):
 
     def __init__(self, path: Path, gpu_layers: int, context: int, threads: int) -> None:
         super().__init__(path, gpu_layers, tuning=Tuning(threads, BATCH, flash=False, lanes=1, cells=context))
-        self._api.llama_set_n_threads(self._context, threads, max(threads, os.cpu_count() or 1))
         self.trained = int(self._api.llama_model_n_ctx_train(self._model))
 
     def template(self) -> str:
