@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import tiny_gguf
 from tests.e2e.command import ZOOID, Piped, environment
 from tests.scripted import Reply, Server
 
@@ -448,6 +449,14 @@ def test_a_damaged_run_is_named_and_others_are_shown(zooid: Piped, home: Path) -
     assert {run["status"] for run in zooid.runs()} == {"done", "damaged"}
     assert "zzzz  damaged" in (listed := zooid("runs").stdout) and "(set aside as " in listed
     assert path.with_name("zzzz.damaged").read_bytes() == b"no database" * 100
+
+
+def test_a_model_file_that_crashes_llama_cpp_ends_its_worker_alone(zooid: Piped, work: Path) -> None:
+    pytest.importorskip("gguf")
+    path = tiny_gguf.write(work / "crashes.gguf", experts=5)
+    done = zooid("run", "what is it?", "--planner", "local", "--model", str(path))
+    assert done.returncode == 2 and f"{path}: the process of the model crashed (SIGABRT)" in done.stderr
+    assert [run["status"] for run in zooid.runs()] == ["stopped"]
 
 
 def test_a_defect_is_written_down(zooid: Piped, home: Path, work: Path) -> None:
