@@ -106,6 +106,10 @@ class Archive(Protocol):
         """Whether somebody works on the run."""
         ...
 
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that the records go by."""
+        ...
+
 
 @dataclass(slots=True)
 class Summary:

@@ -138,7 +138,7 @@ def call_hook(command: Sequence[str], tree: Tree) -> None:
 def show(jobs: Jobs, output: Output, most: int | None) -> None:
     """List the jobs."""
     jobs.start_due()
-    found, now = jobs.listed(most), time.time()
+    found, now = jobs.listed(most), jobs.runs.now()
     if not found:
         output.say('there are no jobs yet; start one with: zooid run --bg "…"')
     if found or output.json:
@@ -180,7 +180,7 @@ def wait(jobs: Jobs, runs: Sequence[str], output: Output) -> int:
     codes = []
     for run in [jobs.runs.summary(run).run for run in runs]:  # all are known before the first is waited for
         tree = jobs.wait(run)
-        took = (tree.ended or time.time()) - tree.started
+        took = (tree.ended or jobs.runs.now()) - tree.started
         codes.append(session.show(tree, output, None, tree.exit_code, "", took))
     return next((code for code in codes if code), 0)
 

@@ -249,7 +249,7 @@ def age(seconds: float) -> str:
 
 def show_runs(output: Output, archive: Archive, most: int | None, ids: Sequence[str] = ()) -> None:
     """The newest runs, or those that are named, each by a beginning of its id."""
-    found, now = archive.summaries(None if ids else most), time.time()
+    found, now = archive.summaries(None if ids else most), archive.now()
     found = [one for one in found if not ids or one.run.startswith(tuple(ids))]
     if not found:
         output.say('there are no runs yet; start one with: zooid run "…"')

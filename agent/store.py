@@ -298,6 +298,9 @@ class Folder:
     def is_running(self, run: str) -> bool:
         return being_worked_on(self.path / f"{run}.db")
 
+    def now(self) -> float:
+        return time.time()
+
     def owner(self, run: str) -> int | None:
         """The process that works on the run; None where none does."""
         path = self.path / f"{run}.db"

@@ -147,7 +147,8 @@ async def together(run: Run, tasks: Sequence[Task]) -> AsyncIterator[None]:
     tool = run.tools.get(tasks[0].tool) if tasks else None
     many = getattr(tool.run, "many", None) if tool else None
     open_ = [task for task in tasks if task.status not in FINISHED and not any(a.ended for a in task.attempts)]
-    if tool is None or many is None or len(open_) < 2:
+    is_elsewhere = run.others is not None and tool is not None and tool.version != tasks[0].tool_version
+    if tool is None or many is None or len(open_) < 2 or is_elsewhere:
         yield
         return
     waiting = [(task.inputs, asyncio.get_running_loop().create_future()) for task in open_]

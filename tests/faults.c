@@ -3,7 +3,7 @@
  * Once armed it counts the points at which the process changes something that outlives it: what it opens to write,
  * writes, syncs, renames, removes and makes in the folders of a given one, what it connects to, starts and ends. At the
  * point of a given number it kills the process, or has that call and all that follow fail. It can also set the
- * clock of the day to and fro, a year each time it is asked. Built by the tests: cc -shared -fPIC -o faults.so faults.c -ldl
+ * clock of the day to and fro, a year each time it is asked, or so many seconds ahead. Built by the tests: cc -shared -fPIC -o faults.so faults.c -ldl
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,6 +23,7 @@
 
 enum { OFF, COUNT, KILL, FAIL };
 static int mode, error, record = -1, swinging;
+static time_t ahead; /* seconds that the clock of the day is ahead */
 static long at;
 static atomic_long seen, asked;
 static pid_t armed;
@@ -31,7 +32,8 @@ static char below[4096]; /* the folder, with a slash at its end */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 __attribute__((constructor)) static void begin(void) { unsetenv("LD_PRELOAD"); /* what it starts is left alone */
-    if (getenv("FAULTS_CLOCK")) { swinging = 1; unsetenv("FAULTS_CLOCK"); } }
+    const char *clock = getenv("FAULTS_CLOCK");
+    if (clock) { swinging = !strcmp(clock, "swings"); ahead = atol(clock); unsetenv("FAULTS_CLOCK"); } }
 
 void faults_arm(int new_mode, long new_at, int new_error, int new_record, const char *folder) {
     snprintf(below, sizeof below, "%s/", folder);
@@ -93,15 +95,15 @@ int killpg(pid_t pid, int number) { point("end", ""); return REAL(killpg)(pid, n
 
 /* -- the clock: of the day alone, for that is what can be set */
 
-static time_t swing(void) { return swinging ? (++asked % 2 ? 1 : -1) * 365L * 86400 : 0; }
+static time_t off(void) { return swinging ? (++asked % 2 ? 1 : -1) * 365L * 86400 : ahead; }
 int clock_gettime(clockid_t which, struct timespec *now) {
     int end = REAL(clock_gettime)(which, now);
-    if (which == CLOCK_REALTIME) now->tv_sec += swing();
+    if (which == CLOCK_REALTIME) now->tv_sec += off();
     return end;
 }
 int gettimeofday(struct timeval *now, void *zone) {
     int end = REAL(gettimeofday)(now, zone);
-    now->tv_sec += swing();
+    now->tv_sec += off();
     return end;
 }
 time_t time(time_t *where) {

@@ -41,16 +41,21 @@ class Postgres:
     def stop(self, mode: str = "fast") -> None:
         self._control("stop", "-m", mode)
 
-    def restart(self) -> None:
-        """As after a crash: no connection is told."""
-        self._control("restart", "-m", "immediate", "-l", str(self._folder / "log"))
+    def restart(self, mode: str = "immediate") -> None:
+        """`immediate`: as after a crash, no connection is told; `fast`: as it is done by hand."""
+        self._control("restart", "-m", mode, "-l", str(self._folder / "log"))
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, disk: Path | None = None) -> str:
+        """The URL of a new, empty database, whose tables are on `disk` where one is given."""
         self._databases += 1
         name = f"zooid{self._databases}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            if disk and self._user:
+                shutil.chown(disk, self._user)
+            if disk:
+                connection.execute(f"CREATE TABLESPACE {name} LOCATION '{disk}'")  # type: ignore[arg-type]
+            on = f"TABLESPACE {name}" if disk else ""
+            connection.execute(f"CREATE DATABASE {name} {on}")  # type: ignore[arg-type]
         return self.url(name)
 
     def url(self, name: str) -> str:

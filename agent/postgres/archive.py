@@ -185,6 +185,9 @@ class PostgresArchive:
         found = self._found(run)
         return self.database.transaction(lambda connection: _summary(connection, found))
 
+    def now(self) -> float:
+        return self.database.now()
+
     def is_job(self, run: str) -> bool:
         """Whether a run was sent to the background."""
         query = "SELECT is_job FROM zooid_run WHERE id = %s"

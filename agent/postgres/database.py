@@ -45,7 +45,7 @@ class Database:
         self._held: Connection | None = None  # while a transaction is open
         self.connections = 0  # that there have been: with another one the server may have lost what was committed last
         self._one_at_a_time = threading.RLock()
-        self._ahead = 0.0  # of the server's clock before this machine's, in seconds
+        self._ahead = 0.0  # of the server's clock before this machine's time since it was started, in seconds
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction. It is done again where the server went away: it must not mind having happened.
@@ -99,6 +99,8 @@ class Database:
             try:
                 with self._opened(self._connected()) as connection:
                     yield connection
+            except psycopg.errors.DiskFull as error:
+                raise StorageError(self._unusable(error)) from error
             except psycopg.Error as error:
                 if error.sqlstate != LOST:
                     self.close()
@@ -126,7 +128,7 @@ class Database:
 
     def now(self) -> float:
         """Seconds since the epoch by the server's clock: machines disagree, and by hours where one is set wrong."""
-        return time.time() + self._ahead
+        return time.monotonic() + self._ahead
 
     def close(self) -> None:
         if self._connection is not None:
@@ -136,7 +138,7 @@ class Database:
     def _connected(self) -> Connection:
         if self._connection is None:
             connection = _driver().connect(self.url, autocommit=True, connect_timeout=5, application_name="zooid")
-            self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.time()
+            self._ahead = float(_value(connection, "SELECT extract(epoch FROM clock_timestamp())")) - time.monotonic()
             connection.execute("SET synchronous_commit = off")  # but see `synced`
             connection.execute("SET plan_cache_mode = force_generic_plan")  # one plan is as good for all tasks
             self._prepare(connection)
@@ -159,6 +161,11 @@ class Database:
             )
 
     def _unusable(self, error: Exception) -> str:
+        if _is_full(error):
+            return (
+                f"the disk of the database {shown(self.url)} is full ({_line(error)}); free some space there, "
+                "then go on with: zooid resume"
+            )
         return (
             f"the database {shown(self.url)} cannot be used: {_line(error)}; check that the server runs and that the "
             "address is right, then go on with: zooid resume"

@@ -141,9 +141,11 @@ class Site:
 
     def _stop(self, zone: Zone, why: str, code: int) -> None:
         event = RunEnded(ROOT, "stopped", why, code)
-        with contextlib.suppress(StorageError):
+        try:
             if self.database.transaction(lambda c: tasks.end_run(c, zone.run, [event], self.database.now())):
                 self._tell(zone.run)
+        except StorageError as error:
+            self.note(f"run {zone.run} was to be stopped ({why}), and that could not be kept: {error}")
 
     def _tell(self, run: str) -> None:
         if self.on_end is not None:

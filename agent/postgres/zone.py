@@ -11,11 +11,11 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import LeaseLost, ZooidError
+from agent.errors import LeaseLost, StorageError, ZooidError
 from agent.events import AttemptReserved, Event, RunEnded, from_body
 from agent.postgres import ledger, tasks
 from agent.postgres.archive import Row, checked, me, packed, version
@@ -48,7 +48,7 @@ class Zone:
     _must_sync: bool = False
     _is_to_be_told: bool = False  # a request is sent next
     _is_due: bool = False  # what waits is kept in a moment
-    _lost: bool = False
+    _failure: ZooidError | None = None  # nothing more is kept: another has the task, or the database cannot be used
 
     # -- the record
 
@@ -72,8 +72,8 @@ class Zone:
         Nothing outside sees the difference: before a request is sent and before an effect the loop does not go on until
         it is kept. Raises LeaseLost where another owns the task.
         """
-        if self._lost:
-            raise self._another()
+        if self._failure:
+            raise self._failure
         if self._must_sync or self._is_to_be_told:
             self.flush()
         elif not self._is_due:
@@ -82,8 +82,8 @@ class Zone:
 
     def flush(self, then: Callable[[Connection], object] | None = None) -> None:
         """Keep all that was appended, and do `then`, at once; raises LeaseLost where another owns the task."""
-        if self._lost:
-            raise self._another()
+        if self._failure:
+            raise self._failure
         if not (self._rows or self._handed or then):
             return
         keep = "SELECT zooid_keep(%s, %s, %s, %s, %s, %s)"
@@ -107,10 +107,8 @@ class Zone:
 
     def _flush(self) -> None:
         self._is_due = False
-        try:
+        with suppress(ZooidError):  # the next commit says so, where somebody listens
             self.flush()
-        except ZooidError:
-            self._lost = True  # the next commit says so, where somebody listens
 
     def _waiting(self) -> str:
         """What is to be kept, as zooid_keep in functions.sql takes it."""
@@ -136,15 +134,12 @@ class Zone:
         """What the functions of the database know an owner by."""
         return self.run, self.task, me(), self.fence
 
-    def _another(self) -> LeaseLost:
-        return LeaseLost(f"task {self.task} of run {self.run} is another's by now")
-
     @contextmanager
     def _owning(self) -> Iterator[None]:
         try:
             yield
-        except LeaseLost:
-            self._lost = True
+        except (LeaseLost, StorageError) as error:
+            self._failure = error
             raise
 
     # -- the ledger
@@ -158,7 +153,7 @@ class Zone:
     @contextmanager
     def books(self) -> Iterator[None]:
         """Holds the run's accounts, put into the tree as they are; what is committed within goes with them."""
-        if self._lost or self._charges:  # the accounts are to have these in them
+        if self._failure or self._charges:  # the accounts are to have these in them
             self.flush()
         with self._owning(), self.database.held() as connection:
             self.tree.accounts |= ledger.held(connection, self.run, self.tree.accounts)
@@ -171,6 +166,8 @@ class Zone:
         return task.id in self.away
 
     def take(self, task: Task, tool: Tool | None, awaited: bool) -> bool:
+        if tool is not None and task.tool_version not in ("", tool.version):
+            tool = None  # another version is another tool
         if task.items is not None or (tool is not None and _is_soon_done(tool)):
             return False
         self.away.add(task.id)

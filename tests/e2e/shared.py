@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +14,20 @@ from typing import Any
 import psycopg
 
 from tests.e2e.command import Piped
-from tests.scripted import Reply
+from tests.scripted import Reply, Server
 
 MODEL = ("--planner", "openai", "--model", "scripted")
+
+
+class Held(Server):
+    """A model whose replies with a negative delay wait for a word of the test."""
+
+    def __init__(self, script: Callable[[dict[str, Any]], Reply]) -> None:
+        super().__init__(script)
+        self.released = threading.Event()
+
+    def wait(self, reply: Reply, client: socket.socket) -> None:
+        self.released.wait(60) if reply.delay < 0 else super().wait(reply, client)
 
 
 def growing(branches: int, leaves: int, seconds: float) -> Callable[[dict[str, Any]], Reply]:

@@ -27,7 +27,7 @@ PROCESSES = 16
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables under which the clock of the day jumps by a year, to and fro, each time it is read."""
-    return {"LD_PRELOAD": str(built(tmp_path_factory.mktemp("clock"))), "FAULTS_CLOCK": "1"}
+    return {"LD_PRELOAD": str(built(tmp_path_factory.mktemp("clock"))), "FAULTS_CLOCK": "swings"}
 
 
 @pytest.mark.slow

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import socket
-import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.command import Piped
-from tests.e2e.shared import MODEL, count, goal_of, growing, until, workers
+from tests.e2e.shared import MODEL, Held, count, goal_of, growing, until, workers
 from tests.postgres import Postgres
 from tests.scripted import Reply, Server
 
@@ -25,17 +23,6 @@ ENDED = "SELECT count(*) FROM zooid_task WHERE id = 'root.b0' AND NOT is_open"
 @pytest.fixture
 def database(postgres: Postgres) -> str:
     return postgres.database()
-
-
-class Held(Server):
-    """A model whose replies with a negative delay wait for a word of the test."""
-
-    def __init__(self, script: Callable[[dict[str, Any]], Reply]) -> None:
-        super().__init__(script)
-        self.released = threading.Event()
-
-    def wait(self, reply: Reply, client: socket.socket) -> None:
-        self.released.wait(60) if reply.delay < 0 else super().wait(reply, client)
 
 
 def needing_a_hint(held: str = "") -> Callable[[dict[str, Any]], Reply]:
