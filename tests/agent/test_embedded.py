@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -49,12 +50,51 @@ def seat_code(row: str, seat: int) -> str:
     return f"{row}-{seat}"
 
 
+def berth(boat: str) -> int:
+    """The number of the berth where a boat lies at night."""
+    return {"petrel": 14, "sea swift": 3}[boat.lower()]
+
+
+def diesel(boat: str, hours: float, idle: float = 0) -> float:
+    """The litres of diesel that a boat burns in a number of hours, and in some more of standing idle."""
+    return {"petrel": 20, "sea swift": 50}[boat.lower()] * hours + idle
+
+
+def ferry(origin: str, destination: str, day: datetime.date) -> str:
+    """When the ferry between two towns goes on a day."""
+    return f"{origin} to {destination} on {day.day}."
+
+
+def garland(length: float, gap: float, colours: list[str]) -> str:
+    """Plan the flags of a garland.
+
+    Args:
+        length: how long it is, in metres.
+        gap: the distance between two flags.
+        colours: the colours in turn.
+    """
+    return f"{length / gap:g} flags: {', '.join(colours)}"
+
+
+def label(name: str, role: Literal["crew", "guest"], gold: bool = False) -> str:
+    """Print the text of a label."""
+    return f"{role.upper()} {name}{' (gold)' * gold}"
+
+
+def spread(values: list[float]) -> float:
+    """The distance from the lowest to the highest value."""
+    return max(values) - min(values)
+
+
+OWN = (count_vowels, slugify, seat_code, berth, diesel, ferry, garland, label, spread)
+
+
 @pytest.fixture(scope="module")
 def tools() -> Registry:
     registry = Registry()
     registry.add(built_in())
     registry.add(from_folder(folder, "built-in") for folder in shipped())
-    registry.add(from_function(function, "user") for function in (count_vowels, slugify, seat_code))
+    registry.add(from_function(function, "user") for function in OWN)
     return registry
 
 
@@ -71,6 +111,7 @@ def desk(tmp_path: Path) -> Iterator[Path]:
     )
     (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
     (tmp_path / "readings.txt").write_text("4\n9\n")
+    (tmp_path / "crew.txt").write_text("Ann\nBo\n")
     (tmp_path / "animals.txt").write_text("mouse\n\nblack sheep\n")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "one.md").write_text("alpha beta")
@@ -184,6 +225,36 @@ def test_answers(tools: Registry, desk: Path, tmp_path_factory: Any, goal: str, 
     tree = solve(tools, desk, goal, tmp_path_factory.mktemp("runs"))
     assert tree.root is not None and tree.root.status == "done", tree.blocked
     assert as_text(tree.root.result).splitlines()[: answer.count("\n") + 1] == answer.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("goal", "answer"),
+    [
+        ("the berth of the Petrel in roman numerals, please", "XIV"),
+        ("the berths of Petrel and Sea Swift", "Petrel: 14\nSea Swift: 3"),
+        ("how many litres of diesel does the Sea Swift burn in 4.5 hours?", "225"),
+        ("diesel for 2 hours with the Petrel and 1.5 idle", "41.5"),
+        ("when does the ferry from Kiel to Oslo go on 3 May 2026?", "Kiel to Oslo on 3."),
+        ("On 2026-05-04, when does the ferry go to Oslo from Kiel?", "Kiel to Oslo on 4."),
+        (
+            "plan a garland of 6 metres with a gap of 0.5 and the colours red, white and green",
+            "12 flags: red, white, green",
+        ),
+        ("print a guest label for Tom Rudd", "GUEST Tom Rudd"),
+        ("print a gold crew label for Ida", "CREW Ida (gold)"),
+        ("make guest labels for everyone in crew.txt", "Ann: GUEST Ann\nBo: GUEST Bo"),
+        ("spread of 3, 9, 4 and 20", "17"),
+        ("what is the spread of the amount column in sales.csv?", "20"),
+        ("spread of the numbers in readings.txt", "5"),
+        ("count the vowels in each shop of sales.csv", "North: 1\nSouth: 2\nSouth: 2"),
+    ],
+)
+def test_a_persons_own_tools_get_their_arguments(
+    tools: Registry, desk: Path, tmp_path_factory: Any, goal: str, answer: str
+) -> None:
+    tree = solve(tools, desk, goal, tmp_path_factory.mktemp("runs"))
+    assert tree.root is not None and tree.root.status == "done", tree.blocked
+    assert as_text(tree.root.result) == answer
 
 
 def test_what_is_piped_in_is_what_a_goal_is_about(tools: Registry, desk: Path) -> None:

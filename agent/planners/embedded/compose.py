@@ -221,7 +221,7 @@ class Composer(Mains):
         call = Call(mention.tool, places=mention.places, cost=cost, head=mention.places, postfix=mention.postfix)
         left = [p for p in rest if p not in mention.places]
         self._fill_order(call, left)
-        self._fill_by_name(call, left)
+        self._fill_own(call, left)
         main = [param for param in fill.main_params(mention.tool) if param.name not in call.args]
         lacking = []
         for param in mention.tool.params:
@@ -236,6 +236,7 @@ class Composer(Mains):
             return None
         if not self._fill_main(call, main, tuple(left), mention) or not self._measured_in(call, main, lacking):
             return None
+        self._explain(call, left)
         call.unit = call.unit or _unit_of(call)
         for other in self.mentions:  # other words that ask for the same
             same = other.tool is mention.tool and other.places <= {*rest} and other.weight >= 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.planners.embedded import fill, split
 from agent.planners.embedded.entities import Entity
+from agent.planners.embedded.own import akin, own_words
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import (
     COST_APART,
@@ -25,6 +26,8 @@ from agent.planners.embedded.reading import (
 from agent.planners.embedded.sides import Sides
 from agent.planners.embedded.surroundings import of_numbers
 from tools.function import Param
+
+_ONE_A_LINE = frozenset("name word person item term".split())  # what a file mostly has one of on each line
 
 
 class Mains(Sides):
@@ -91,7 +94,7 @@ class Mains(Sides):
             yield self._borrowed(call, role, left)
         if role in ("number", "date", "numeral"):
             yield self._named_elsewhere(call, role, left)
-        if role == "literal" and (found := self._literal(left, call.head)):
+        if role == "literal" and not self._by_line(left, call) and (found := self._literal(left, call.head)):
             bare = fill.main_params(call.tool)[0].name == "name" and not re.search(r"[.*?]", found[0])
             yield found[0], found[1], found[2] + (COST_GUESSED if bare else 0.0)  # a file's name mostly looks like one
         if role in ("content", "literal", "list"):
@@ -131,18 +134,23 @@ class Mains(Sides):
         if quoted and call.tool.effect != "write":
             return _all_of(quoted)
         numbers = self._among(left, "number")
-        if len(numbers) == 1 and call.tool.source != "built-in" and not self._paths(call.tool, left):
+        own = call.tool.source != "built-in"
+        if own and self._by_line(left, call) and (cells := self._cells(call, left, measured=False)):
+            return cells
+        if len(numbers) == 1 and own and not self._paths(call.tool, left):
             (place,) = list(numbers[0].places)[:1]  # digits that are no amount: a barcode, the number of a chip
             return self.tokens[place].text, numbers[0].places, COST_BACK
-        return self._read(self._paths(call.tool, left), left)
+        return self._read(self._paths(call.tool, left), left, call)
 
-    def _read(self, paths: list[Entity], left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
+    def _read(
+        self, paths: list[Entity], left: tuple[int, ...], call: Call | None = None
+    ) -> tuple[Any, frozenset[int], float] | None:
         """The text of the files that are named."""
         reader = self.tools.get("read_file")
         if reader is None:
             return None
         if paths:
-            values, lines = [e.value for e in paths], self._by_line(left) if len(paths) == 1 else frozenset()
+            values, lines = [e.value for e in paths], self._by_line(left, call) if len(paths) == 1 else frozenset()
             read = Call(reader, {"path": values if len(values) > 1 else values[0]}, "path" if len(values) > 1 else "")
             read.by_line = bool(lines)
             return read, lines.union(*(e.places for e in paths)), 0.05
@@ -152,10 +160,29 @@ class Mains(Sides):
         value, places, cost = files
         return Call(reader, {"path": value}, "path", places), places, cost
 
-    def _by_line(self, left: tuple[int, ...]) -> frozenset[int]:
-        """The words that ask for a text line by line: `each line of names.txt`."""
-        pairs = [p for p in left if self.tokens[p].lower in ("each", "every") and p + 1 in left]
-        return frozenset(n for p in pairs if self.tokens[p + 1].lower in ("line", "row", "entry") for n in (p, p + 1))
+    def _by_line(self, left: tuple[int, ...], call: Call | None = None) -> frozenset[int]:
+        """The words that ask for a text line by line: `each line of names.txt`, `every name in`, `everyone in`."""
+        own = call is not None and call.tool.source != "built-in"
+        here, lines = set(left), {"line", "row", "entry"}
+        if call is not None and own:
+            here |= call.places
+            lines |= _ONE_A_LINE.union(*map(own_words, call.tool.params))
+        pairs = [p for p in here if self.tokens[p].lower in ("each", "every", "all") and p + 1 in here]
+        columns = {e.at for e in self._elsewhere("column")} if own else set()
+        found = {n for p in pairs for n in (p, p + 1) if self.tokens[p + 1].canon in lines or p + 1 in columns}
+        return frozenset(found | {p for p in here if own and self.tokens[p].lower in ("everyone", "everybody")})
+
+    def _cells(self, call: Call, left: tuple[int, ...], measured: bool) -> tuple[Any, frozenset[int], float] | None:
+        """The cells of a column that is named beside its table, of those rows that are meant."""
+        here = tuple(sorted({*left, *(call.places - call.head if call.tool.source != "built-in" else ())}))
+        tables, reader = self._among(here, "table"), self.tools.get("column_values")
+        named = [e for e in self._among(here, "column") if not measured or e.measured == "numbers"]
+        found = self._build(Mention(reader, frozenset(), 0.0), here) if tables and reader and named else None
+        if found is None or found.args["column"] not in {e.value for e in named}:
+            return None
+        found.by_line = not measured
+        rows = {p for p in here if self.tokens[p - 1].lower in ("each", "every") and p}  # `the size of each stall`
+        return found, found.places | rows, found.cost
 
     def _files(self, left: tuple[int, ...], endings: tuple[str, ...] = ()) -> tuple[Call, frozenset[int], float] | None:
         """The files of a set or folder that is named, as a call that lists them."""
@@ -197,7 +224,7 @@ class Mains(Sides):
         numbers = self._among(left, "number")
         plain = [e for e in numbers if not e.percent] or numbers
         if not plain:
-            return None
+            return self._cells(call, left, measured=True) if call.tool.source != "built-in" else None
         values = [e.value for e in plain]
         places = frozenset().union(*(e.places for e in plain))
         units = {e.at for e in self._elsewhere("unit")}
@@ -212,8 +239,8 @@ class Mains(Sides):
 
     def _named_literal(self, call: Call, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         quoted = self._among(left, "literal")
-        if not quoted and self._by_line(left):
-            return self._read(self._paths(call.tool, left)[:1], left)
+        if not quoted and self._by_line(left, call):
+            return self._cells(call, left, measured=False) or self._read(self._paths(call.tool, left)[:1], left, call)
         named = fill.main_params(call.tool)[:1]
         if quoted and named and named[0].name == "name" and not re.search(r"[.*?]", quoted[0].value):
             return quoted[0].value, quoted[0].places, COST_GUESSED  # a file's name mostly looks like one
@@ -224,6 +251,8 @@ class Mains(Sides):
         if len(numbers) > 1:
             return [e.value for e in numbers], frozenset().union(*(e.places for e in numbers)), 0.0
         reader, extract = self.tools.get("read_file"), self.tools.get("extract_numbers")
+        if not numbers and (cells := self._cells(call, left, measured=True)):
+            return cells
         texts = [e for e in self._paths(call.tool, left) if not e.value.lower().endswith((".csv", ".tsv", ".json"))]
         texts = [e for e in texts if of_numbers(e.value)]
         if not texts or numbers or not reader or not extract:
@@ -237,7 +266,7 @@ class Mains(Sides):
             return [e.value for e in quoted], frozenset().union(*(e.places for e in quoted)), 0.0
         paths = self._paths(call.tool, left)
         if paths:
-            return self._read(paths[:1], left)
+            return self._cells(call, left, measured=False) or self._read(paths[:1], left)
         return self._files(left)
 
     def _pointed(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
@@ -260,19 +289,22 @@ class Mains(Sides):
 
     def _plain_words(self, call: Call, role: str, left: tuple[int, ...]) -> tuple[Any, frozenset[int], float] | None:
         """Plain words taken as they stand: `the plurals of mouse, city and potato`."""
+        own = call.tool.source != "built-in"
         free = set(self._free(left)) - call.places
-        free = {p for p in free if self.tokens[p].number is None}
+        free = {p for p in free if self.tokens[p].number is None} - self._by_line(left, call)
+        free -= {p for p in free if own and akin(self.tokens[p].lower, call.tool)}
         groups = [self._run(part, free, call.head) for part in split.parts(self.tokens, left)]
         texts = [self._text(group) for group in groups if group]
         if not texts or (role == "list" and len(texts) < 2):
             return None
         places = frozenset(p for group in groups for p in group)
-        if role == "content" and not self._beside(places, call.head):
+        if role == "content" and not self._beside(places, call.places if own else call.head):
             return None
         known = sum(any(p in m.places for m in self.mentions if m.weight >= 1) for p in places)
         cost = (COST_GUESSED + 0.6 * (role != "literal")) * len(texts) + 0.7 * (len(places) - len(texts)) + 0.5 * known
         guess = (texts if len(texts) > 1 else texts[0], places, cost)
-        return guess if role == "literal" and self._beside(places, call.head) else (*guess, "guessed")  # type: ignore[return-value]
+        sure = role == "literal" and self._beside(places, call.head) or (own and free <= places)
+        return guess if sure else (*guess, "guessed")  # type: ignore[return-value]
 
     def _fill_pair(self, call: Call, main: list[Param], left: tuple[int, ...]) -> bool:
         """Two arguments of one kind: in the order in which they are named, or one of them an earlier result."""

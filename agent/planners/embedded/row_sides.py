@@ -128,7 +128,9 @@ class RowSides(Reading):
             others = {e.value for e in self._free_columns(call, left) if e.exact} - {entity.value}
             shown = call.args.get("by") and any(self._superlative(e) for e in self._elsewhere("column"))
             alone = not (chooses_rows(call.tool) and (others or shown))  # cells of one column, where several are wanted
-            self._set(call, param, entity.value, entity.places, 0.0 if alone else COST_OTHERS)
+            beside = {p for p in (min(entity.places) - 1, max(entity.places) + 1) if p in left}
+            marks = {p for p in beside if self.tokens[p].canon == "column"}
+            self._set(call, param, entity.value, entity.places | marks, 0.0 if alone else COST_OTHERS)
         if param.name not in call.args and param.required and param.name == "column":
             for entity in fit[-1:]:
                 self._borrow(call, param, entity.value, entity.places)

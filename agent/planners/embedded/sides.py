@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Any
 
 from agent.planners.embedded import fill
 from agent.planners.embedded.entities import Entity
+from agent.planners.embedded.own import OwnSides
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import COST_BORROWED, COST_GUESSED, SINKS, Call
-from agent.planners.embedded.row_sides import RowSides, orders_rows, ranks_groups
-from agent.planners.embedded.words import canons
+from agent.planners.embedded.row_sides import orders_rows, ranks_groups
 from tools.function import Param
 from tools.registry import Tool
 
 _BACK = frozenset("before ago earlier subtract minus prior back deduct".split())
 
 
-class Sides(RowSides):
+class Sides(OwnSides):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
-
-    def _fill_by_name(self, call: Call, left: list[int]) -> None:
-        """Fill the parameters of a person's own tool that are named beside a value: `seat 14 in row F`, `18 seats`."""
-        params = [p for p in call.tool.params if call.tool.source != "built-in" and p.required]
-        said = {word for p in params for word in canons(p.name.replace("_", " "))}
-        call.places |= {p for p in left if self.tokens[p].canon in said and self.tokens[p].kind == "word"}
-        if len(params) < 2:
-            return
-        numbers = [p for p in params if fill.role(p, call.tool) == "number"]
-        named = [e for e in self._among(left, "number") if not e.percent]
-        ways = itertools.permutations(named, len(numbers)) if len(named) < 6 else ()
-
-        def worth(way: tuple[Entity, ...]) -> int:
-            return sum(self._beside_name(p, e) for p, e in zip(numbers, way, strict=True))
-
-        best = max(ways, key=worth, default=())
-        if best and worth(best):
-            for param, entity in zip(numbers, best, strict=True):
-                self._set(call, param, entity.value, entity.places | self._naming_words(param, entity.places))
-        for param in params:
-            if fill.role(param, call.tool) in ("content", "literal"):
-                self._fill_named_text(call, param, left)
-
-    def _beside_name(self, param: Param, entity: Entity) -> int:
-        """How much speaks for a value as that of a parameter: a word of its name or description beside it."""
-        words = {self.tokens[p].canon for p in self._around(entity.places)}
-        return 3 * len(words & set(canons(param.name.replace("_", " ")))) + len(words & fill.described(param))
-
-    def _around(self, places: frozenset[int]) -> list[int]:
-        """The words that matter on both sides of some places: the next one, and the last one before."""
-        before = [p for p in range(max(0, min(places) - 3), min(places)) if self.tokens[p].weight]
-        after = [p for p in range(max(places) + 1, min(max(places) + 2, len(self.tokens))) if self.tokens[p].weight]
-        return before[-1:] + after
-
-    def _naming_words(self, param: Param, places: frozenset[int]) -> frozenset[int]:
-        words = set(canons(param.name.replace("_", " "))) | fill.described(param)
-        return frozenset(p for p in self._around(places) if self.tokens[p].canon in words)
-
-    def _fill_named_text(self, call: Call, param: Param, left: list[int]) -> None:
-        """A word that follows a parameter's name at once, or a quotation."""
-        words = canons(param.name.replace("_", " "))
-        for p in left:
-            n = p + 1
-            free = n in left and self.tokens[n].kind in ("word", "quoted") and n not in call.places
-            if self.tokens[p].canon in words and free and (self.tokens[n].weight or len(self.tokens[n].text) == 1):
-                self._set(call, param, self.tokens[n].text, frozenset([p, n]))
-                return
 
     def _fill_side(self, call: Call, param: Param, left: list[int], rest: tuple[int, ...], mention: Mention) -> bool:
         """Fill a parameter from what is named; False where it is needed and nothing fits."""
@@ -212,11 +164,6 @@ class Sides(RowSides):
                 call.guessed |= found[1]
             if param.name == "name" and not re.search(r"[.*?]", found[0]):  # a file's name mostly looks like one
                 call.cost += COST_GUESSED
-
-    def _side_content(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
-        quoted = self._among(left, "literal")
-        for entity in quoted[-1:] if param.required or len(quoted) > 1 else []:  # a single one is what is worked on
-            self._set(call, param, entity.value, entity.places)
 
     def _side_date(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         for entity in self._among(left, "date")[:1]:
