@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.planners.embedded.candidates import Candidate
-from agent.planners.embedded.judge import CALIBRATION, SURE, Judge, choose, features, understood
+from agent.planners.embedded.judge import CALIBRATION, Judge, choose, features, understood
 from agent.planners.embedded.network import MODELS
 from agent.planners.embedded.rows import Maker, core, sample
 
