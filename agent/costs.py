@@ -33,7 +33,10 @@ class ToolUse:
 
 @dataclass
 class Costs:
-    """What runs have cost. Hours are local time, `2026-01-31 14:00`; money is of the calls that have a price."""
+    """What runs have cost. Hours are local time, `2026-01-31 14:00`.
+
+    Money is of the calls that have a price; None where none has.
+    """
 
     runs: list[str] = field(default_factory=list)
     total: Usage = field(default_factory=Usage)
@@ -70,13 +73,13 @@ class Costs:
         if usage is None or not usage.calls:
             return
         hour = time.strftime("%Y-%m-%d %H:00", time.localtime(at))
-        self.models[worker] = self.models.get(worker, Usage()) + usage
-        if usage.cost is None:
-            self.unpriced, usage = self.unpriced + usage.calls, replace(usage, cost=0.0)
-        self.total += usage
-        self.hours[hour] = self.hours.get(hour, Usage()) + usage
+        self.unpriced += usage.calls if usage.cost is None else 0
+        self.total = _added(self.total, usage)
+        self.models[worker] = _added(self.models.get(worker), usage)
+        self.hours[hour] = _added(self.hours.get(hour), usage)
         if tool:
-            self.tools.setdefault(tool, ToolUse()).usage += usage
+            use = self.tools.setdefault(tool, ToolUse())
+            use.usage = _added(use.usage, usage)
 
     def _ended(self, at: float, event: ev.AttemptEnded, tool: str, begun: tuple[float, str] | None) -> None:
         if begun is None or begun[1] != tool:
@@ -84,6 +87,14 @@ class Costs:
         use = self.tools.setdefault(tool, ToolUse())
         use.calls, use.failed = use.calls + 1, use.failed + event.verdict.startswith("failed")
         use.seconds += at - begun[0]
+
+
+def _added(sum_: Usage | None, usage: Usage) -> Usage:
+    """The sum, with the money of those calls that have a price; without any where none has."""
+    if sum_ is None or not sum_.calls:
+        return usage
+    known = usage.cost if sum_.cost is None else sum_.cost
+    return sum_ + usage if None not in (sum_.cost, usage.cost) else replace(sum_ + usage, cost=known)
 
 
 def gather(archive: Archive, runs: Sequence[str]) -> Costs:
@@ -107,7 +118,8 @@ def show(output: Output, costs: Costs) -> None:
 
 
 def _lines(costs: Costs) -> Iterator[str]:
-    more = f", and {out.counted(costs.unpriced, 'call')} without a price" if costs.unpriced else ""
+    some = costs.unpriced and costs.total.cost is not None
+    more = f", and {out.counted(costs.unpriced, 'call')} without a price" if some else ""
     yield f"{out.counted(len(costs.runs), 'run')}: {out.spent(costs.total)}{more}"
     yield from _table(("model", "calls", "tokens in", "tokens out", "cost"), _dearest(costs.models), _model_cells)
     tools = dict(sorted(costs.tools.items(), key=lambda item: -item[1].calls))

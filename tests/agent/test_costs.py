@@ -47,7 +47,9 @@ def test_calls_without_a_price_are_counted_apart(world: World) -> None:
     world.run(say)
     found = costs.gather(Folder(world.runs), [])
     assert (found.unpriced, found.total.calls) == (3, 6) and found.total.cost == pytest.approx(4200 / 1e6)
-    assert costs.gather(Folder(world.runs), [world.last]).total.cost == 0
+    bare = costs.gather(Folder(world.runs), [world.last])
+    assert bare.total.cost is None and {usage.cost for usage in bare.hours.values()} == {None}
+    assert next(iter(costs._lines(bare))).endswith("unpriced")
     assert next(iter(costs._lines(found))).endswith("$0.0042, and 3 calls without a price")
 
 
