@@ -378,76 +378,74 @@ def test_what_goes_wrong_at_the_import_is_told(hosted: Callable[..., Host], code
     assert why in str(raised.value)
 
 
+MODULE = '''
+import functools, os.path
+from os.path import join
+from dataclasses import dataclass
+
+@dataclass
+class Point:
+    x: int
+
+def double(n: int, times: float = 2.5) -> float:
+    """Double a number.
+
+    Effect: read
+
+    >>> double(2)
+    5.0
+    >>> double(1)
+    3.0
+    """
+    return n * times
+
+def double_done(n: int) -> bool:
+    """Whether it is there."""
+    return n == 1
+
+double.done = double_done
+
+@functools.cache
+def kept(n: int) -> int:
+    """Keep."""
+    return n
+
+def point() -> Point:
+    """A point."""
+    return Point(3)
+
+def untyped(a): ...
+def undocumented(a: int) -> int: return a
+async def later() -> int:
+    """Later."""
+def odd(a: int = object()) -> int:
+    """Odd."""
+def unknown(a: "Nowhere") -> int:
+    """Unknown."""
+def _private(): ...
+again = double
+'''
+
+
 def test_public_typed_functions_are_described(hosted: Callable[..., Host]) -> None:
-    host = hosted('''
-        import functools, os.path
-        from os.path import join
-        from dataclasses import dataclass
-
-        @dataclass
-        class Point:
-            x: int
-
-        def double(n: int, times: float = 2.5) -> float:
-            """Double a number.
-
-            Effect: read
-
-            >>> double(2)
-            5.0
-            >>> double(1)
-            3.0
-            """
-            return n * times
-
-        def double_done(n: int) -> bool:
-            """Whether it is there."""
-            return n == 1
-
-        double.done = double_done
-
-        @functools.cache
-        def kept(n: int) -> int:
-            """Keep."""
-            return n
-
-        def point() -> Point:
-            """A point."""
-            return Point(3)
-
-        def untyped(a): ...
-        def undocumented(a: int) -> int: return a
-        async def later() -> int:
-            """Later."""
-        def odd(a: int = object()) -> int:
-            """Odd."""
-        def unknown(a: "Nowhere") -> int:
-            """Unknown."""
-        def _private(): ...
-        again = double
-    ''')
+    host = hosted(MODULE)
     rows = {row.name: row for row in host.describe()}
-    assert list(rows) == [
-        "double",
-        "double_done",
-        "kept",
-        "point",
-        "untyped",
-        "undocumented",
-        "later",
-        "odd",
-        "unknown",
-    ]
+    names = "double", "double_done", "kept", "point", "untyped", "undocumented", "later", "odd", "unknown"
+    assert tuple(rows) == names
     double = rows["double"].about
     assert double and double.effect == "read" and [p.name for p in double.params] == ["n", "times"]
     assert double.params[1].default == 2.5 and rows["double"].has_done
-    assert host.call("double", {"n": 1}, done=True) is True
-    assert host.call("kept", {"n": 4}) == 4
-    assert host.call("point", {}) == {"x": 3}
     assert "no docstring" in rows["untyped"].why
     assert "async" in rows["later"].why
     assert "NameError" in rows["unknown"].why
     assert rows["odd"].about is None
+
+
+def test_what_is_described_can_be_called_and_its_examples_tried(hosted: Callable[..., Host]) -> None:
+    host = hosted(MODULE)
+    assert host.call("double", {"n": 1}, done=True) is True
+    assert host.call("kept", {"n": 4}) == 4
+    assert host.call("point", {}) == {"x": 3}
     tried = {each.name: each for each in host.examples(Path.cwd())}
     assert (tried["double"].tried, tried["double"].failed) == (2, 1)
     assert "Expected" in tried["double"].text
