@@ -1,17 +1,20 @@
 """The engine of the micro-models against llama-cpp-python's own call, and against llama.cpp with nothing around it.
 
-    python bench/micro.py [--data FOLDER] [--model FOLDER --rows FILE] [--rounds N] [--quick]
+    python bench/micro.py [--data FOLDER] [--model FOLDER --rows FILE] [--rounds N] [--quick] [--cpu]
 
 Everything runs in turns, a small piece of each at a time, on other rows in every turn, and what is printed is the
 median of the ratios within a turn: another program on the machine changes all of them alike. `--data` has
 `plurals/infl_lu.csv.gz`, without it made-up words are used. The plural model that comes with zooid is measured;
 `--model` is the folder of one more that writes, and `--rows` what it is asked: a text a line, or an object of its
-inputs a line (.jsonl). Both may be repeated. One thread, unless the table says otherwise.
+inputs a line (.jsonl). Both may be repeated. One thread, unless the table says otherwise. `--cpu` counts the CPU time
+of this process instead of the time that passes, for a machine that does other work as well; what other processes or
+threads have a part in is then left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import ctypes
 import gzip
 import hashlib
@@ -43,6 +46,13 @@ AT_ONCE = 64
 Work = Callable[[list[Row]], list[Any]]
 
 
+class Clock:
+    """What seconds are counted by; `own` where they are those of this process alone."""
+
+    now = time.perf_counter
+    own = False
+
+
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--data", type=Path, default=Path(os.environ.get("ZOOID_DATA", "../shared/data")))
@@ -50,7 +60,10 @@ def main() -> None:
     parse.add_argument("--rows", type=Path, action="append", default=[])
     parse.add_argument("--rounds", type=int, default=12)
     parse.add_argument("--quick", action="store_true", help="without the table of settings and the larger model")
+    parse.add_argument("--cpu", action="store_true", help="count CPU time, and measure nothing but this process")
     ask = parse.parse_args()
+    if ask.cpu:
+        Clock.now, Clock.own = time.process_time, True
     model = load(next(folder for folder in shipped() if folder.name == "plural"))
     rows = [{"word": word} for word in nouns(ask.data) or made_up()]
     more = [(one, read(one, file)) for one, file in zip(map(load, ask.model), ask.rows, strict=True)]
@@ -61,8 +74,9 @@ def main() -> None:
         print("\nno other model was measured; --model FOLDER --rows FILE adds one")
     grammar(model, rows, ask.rounds)
     with tempfile.TemporaryDirectory() as scratch:
-        through_a_worker(model, rows, ask.rounds, Path(scratch, "one"))
-        starting(model, rows[0], max(4, ask.rounds // 2), Path(scratch, "two"))
+        if not Clock.own:
+            through_a_worker(model, rows, ask.rounds, Path(scratch, "one"))
+            starting(model, rows[0], max(4, ask.rounds // 2), Path(scratch, "two"))
         if not ask.quick:
             settings(model, rows, Path(scratch), max(4, ask.rounds // 2))
             large = larger(Path(scratch, "larger"), model)
@@ -120,10 +134,10 @@ def in_turns(works: dict[str, Work], rows: list[Row], rounds: int, size: int) ->
     for turn, some in enumerate(pieces(rows, rounds, size)):
         answers = {}
         for name, work in works.items():
-            started = time.perf_counter()
+            started = Clock.now()
             answers[name] = work(some)
             if turn:
-                times[name].append((time.perf_counter() - started) / len(some))
+                times[name].append((Clock.now() - started) / len(some))
         first = next(iter(answers.values()))
         for name, given in answers.items():
             differ = sum(_shown(a) != _shown(b) for a, b in zip(first, given, strict=True))
@@ -176,12 +190,14 @@ def calls(title: str, model: MicroModel, rows: list[Row], rounds: int, size: int
         "one at a time, draft": alone(model, FREE),
         f"{AT_ONCE} in flight, no draft": together(model, PLAIN),
         f"{AT_ONCE} in flight, draft": together(model, FREE),
+    }
+    through: dict[str, Work] = {
         "worker, one at a time": lambda some: [engine.call(model, row).value for row in some],
         f"worker, a list of {AT_ONCE}": lambda some: [r.value for r in engine.call_many(model, some)],
         f"worker, {AT_ONCE} threads": lambda some: list(pool.map(lambda row: engine.call(model, row).value, some)),
     }
     DIFFERENT.clear()
-    times = in_turns(works, rows, rounds, size)
+    times = in_turns(works if Clock.own else works | through, rows, rounds, size)
     wanted = {"one at a time, no draft": "1.6", "one at a time, draft": "2.5", f"{AT_ONCE} in flight, draft": "4.5"}
     base, lines = times["Llama.__call__"], []
     for each, seconds in times.items():
@@ -222,10 +238,10 @@ class Recorder:
                 getattr(session, name)(*given)
                 continue
             batch = session._arrays.fill(*given)
-            started = time.perf_counter()
+            started = Clock.now()
             api.llama_decode(context, batch)
             session._address(context)
-            seconds += time.perf_counter() - started
+            seconds += Clock.now() - started
             tokens += len(given[0])
         return seconds, tokens
 
@@ -241,13 +257,13 @@ def bare(title: str, model: MicroModel, rows: list[Row], rounds: int) -> None:
         for some in pieces(rows, rounds, AT_ONCE):
             recorder = Recorder(session)
             one.session = one.decoder.session = recorder  # type: ignore[assignment]
-            habits = dict(one._habits.next)
+            habits = copy.deepcopy(one._habits)
             _answer(one, some, options, size)
             one.session = one.decoder.session = session
-            one._habits.next = habits  # so that the same is guessed
-            started = time.perf_counter()
+            one._habits = habits  # so that the same is guessed
+            started = Clock.now()
             _answer(one, some, options, size)
-            ours = time.perf_counter() - started
+            ours = Clock.now() - started
             theirs, tokens = recorder.again()
             shares.append(theirs / ours)
             speeds.append(tokens / theirs)
@@ -305,9 +321,9 @@ def starting(model: MicroModel, row: Row, rounds: int, folder: Path) -> None:
     for _ in range(rounds):
         engines = [Engine(gpu_layers=0), *(Engine(gpu_layers=0, shared=True, idle=0.1) for _ in "12")]
         for seconds, engine in zip(times.values(), engines, strict=True):
-            started = time.perf_counter()
+            started = Clock.now()
             engine.call(model, row)
-            seconds.append(time.perf_counter() - started)
+            seconds.append(Clock.now() - started)
         for engine in engines:
             engine.close()
         while any(path.is_socket() for path in (folder / "zooid").iterdir()):
@@ -329,6 +345,8 @@ def settings(model: MicroModel, rows: list[Row], scratch: Path, rounds: int) -> 
         "no flash attention": Tuning(flash=False), "a token alone": Tuning(pairs=False),
         "8 lanes": Tuning(lanes=8), "32 lanes": Tuning(lanes=32), "a cache for each lane": Tuning(unified=False),
     }  # fmt: skip
+    if Clock.own:
+        del tunings["2 threads"]
     variants = {name: (model, tuning) for name, tuning in tunings.items()}
     variants |= {name: (each, Tuning()) for name, each in kinds.items()}
     one = {name: alone(each, PLAIN, tuning) for name, (each, tuning) in variants.items()}
