@@ -130,6 +130,16 @@ def test_a_draft_knows_the_form_that_is_asked_for() -> None:
         assert Draft([form, 2, 9, 5], habits).guess(9) == [2, 9, 5, ending], "and nothing after what ends an answer"
 
 
+def test_a_stop_text_of_several_tokens_ends_an_answer() -> None:
+    session = Session(PLURAL.path, gpu_layers=0)
+    stopped = Asker(replace(PLURAL, stop="ies\n"), session)
+    for options in (PLAIN, Options(), Options(), Options(grammar='root ::= [a-z]+ "\\n"')):
+        value, sure, _, gave, each = stopped.answer([{"word": "city"}], options)[0]
+        assert (value, gave, len(each)) == ("cit", len("cities\n"), len("cities\n"))
+        assert sure > 0.5
+    session.close()
+
+
 def test_probabilities(asker: Asker, engine: Engine) -> None:
     for options in (PLAIN, Options()):
         value, sure, took, gave, each = asker.answer([{"word": "wolf"}], options)[0]

@@ -209,7 +209,7 @@ class Decoder:
         lane.rows += range(first, first + taken)
         if lane.draft is not None:
             lane.draft.took(taken - 1, token, lane.ended)
-        if lane.ended or len(lane.tokens) >= lane.max_tokens:
+        if lane.at_end:
             return True
         self._go_on(lane, taken - 1, token)
         return False
