@@ -302,7 +302,7 @@ def _run(tree: Tree, store: Store, tools: Registry, asked: Sequence[Planner], at
         def prepare(tree: Tree, zone: Zone) -> Run:
             return Run(tree, zone, tools, asked, limits, approve, routes=known, others=zone, rank=rank)
 
-        return share(store, tree, asked, prepare, limits.parallel, known)
+        return share(store, tree, asked, prepare, limits, known)
     return Run(tree, store, tools, asked, limits, approve, listeners=[known.listener(tree)], routes=known)
 
 

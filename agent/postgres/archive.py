@@ -161,7 +161,7 @@ class PostgresArchive:
         if not record.seen:
             raise NotFound(f"run {record.run} was ended before its goal was kept; start it again with: zooid run")
         if tree.ended is None:
-            tree.blocked = self.database.transaction(lambda connection: _lacks(connection, record.run))
+            tree.blocked = self.database.transaction(lambda connection: lacks(connection, record.run))
         return record, tree
 
     def _found(self, run: str) -> str:
@@ -299,7 +299,7 @@ def _summary(connection: Connection, run: str) -> Summary:
     for _, (at, type_, _, body) in read(connection, run, about, (run,)):
         found.take(type_, json.loads(body), at)
     found.status = "running" if _is_running(connection, run) else found.status
-    found.blocked = found.blocked or _lacks(connection, run)
+    found.blocked = found.blocked or lacks(connection, run)
     counted = "SELECT count(*) FROM zooid_event WHERE run = %s AND type = 'task.planned'"
     found.tasks = max(0, int((connection.execute(counted, (run,)).fetchone() or (0,))[0]) - 1)
     paid = read(connection, run, "run = %s AND type IN ('attempt.decided', 'attempt.ended')", (run,))
@@ -308,7 +308,7 @@ def _summary(connection: Connection, run: str) -> Summary:
     return found
 
 
-def _lacks(connection: Connection, run: str) -> str:
+def lacks(connection: Connection, run: str) -> str:
     """What tasks of an open run wait for that no process has which is there; empty where they wait for nothing."""
     query = """
         SELECT t.id, t.queue FROM zooid_task t JOIN zooid_run r ON r.id = t.run

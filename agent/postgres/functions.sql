@@ -36,7 +36,8 @@ $$;
 -- Become the owner of a task that nobody owns; no row where there is nothing to do about it.
 CREATE FUNCTION zooid_claim(
     _run text, _task text, _owner text, _version text,
-    OUT task text, OUT fence bigint, OUT last integer, OUT is_served boolean, OUT away text[]
+    OUT task text, OUT fence bigint, OUT last integer, OUT is_served boolean, OUT away text[],
+    OUT since double precision
 ) RETURNS SETOF record LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -52,6 +53,8 @@ BEGIN
                           lease = clock_timestamp() + zooid_lease(), open = cardinality(zooid_claim.away)
     WHERE run = _run AND id = _task RETURNING zooid_task.fence INTO zooid_claim.fence;
     SELECT coalesce(max(n), 0) INTO last FROM zooid_event WHERE run = _run AND zone = _task;
+    UPDATE zooid_run r SET since = clock_timestamp() WHERE r.id = _run AND r.since IS NULL;
+    SELECT extract(epoch FROM r.since) INTO since FROM zooid_run r WHERE r.id = _run;
     task := _task;
     is_served := zooid_is_served(_version);
     RETURN NEXT;

@@ -6,6 +6,7 @@ CREATE TABLE zooid_run (
     goal      text NOT NULL DEFAULT '',
     is_job    boolean NOT NULL DEFAULT false, -- it was sent to the background
     sitting   text,                          -- the process that a person looks on from, and that takes its tasks too
+    since     timestamptz,                   -- when the work of this sitting began; what waits for a worker has no part in it
     touched   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 -- An append-only record. A zone is a task that was handed over, with all that its owner does below it.

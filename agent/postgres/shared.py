@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 
 from agent import events as ev
 from agent.archive import Store
-from agent.errors import PersonError
+from agent.budget import Limits
+from agent.errors import LimitHit, PersonError
 from agent.planners import Planner
 from agent.postgres import tasks
-from agent.postgres.archive import Record
-from agent.postgres.site import Prepare, Site
+from agent.postgres.archive import Record, lacks
+from agent.postgres.site import Prepare, Site, limit_of_seconds
 from agent.routes import Routes
 from agent.run import Listener, Person
 from agent.task import ROOT
 from agent.tree import Tree
 
 _LOOKS_EVERY = 0.05  # seconds
+_ASKS_EVERY = 2.0  # seconds between two looks at what is waited for
+_GRACE = 1.0  # seconds for those who work on the run to come to its limit themselves
 
 
 @dataclass
@@ -29,11 +32,13 @@ class SharedRun:
     tree: Tree
     store: Record
     site: Site
+    seconds: float  # that a sitting may take
     planners: Sequence[Planner] = ()
     routes: Routes | None = None
     person: Person | None = None
     listeners: list[Listener] = field(default_factory=list)
     seen: int = 0  # the number of the last event that is in the tree
+    _missing: str = ""
     _at: float = 0.0  # when that happened
     _connection: int = 0
 
@@ -66,13 +71,27 @@ class SharedRun:
         return self.tree
 
     async def _until_it_rests(self, serving: asyncio.Task[None]) -> None:
+        began = asked = self.store.now()
         while True:
             self._look()
             if self.tree.ended is not None:
                 return
             if serving.done():
                 serving.result()  # which raises what ended it
+            if (now := self.store.now()) > began + self.seconds + _GRACE:  # nobody is at work who would say so
+                self._end("stopped", limit_of_seconds(self.seconds), LimitHit.exit_code)
+            elif now > asked + _ASKS_EVERY:
+                asked = now
+                self._say_what_is_missing()
             await asyncio.sleep(_LOOKS_EVERY)
+
+    def _say_what_is_missing(self) -> None:
+        """Tell those who look on, once, what tasks wait for that no process has."""
+        missing = self.store.database.transaction(lambda connection: lacks(connection, self.store.run))
+        if missing != self._missing:
+            self._missing = missing
+            for listener in self.listeners if missing else ():
+                listener(self.seen, self.store.now(), ev.Note(ROOT, missing))
 
     def _look(self) -> None:
         """Take in what has happened; all of it anew where the server has lost some."""
@@ -119,12 +138,14 @@ def begin(record: Record, tree: Tree, by_anybody: bool = False) -> None:
 
 
 def share(
-    store: Store, tree: Tree, planners: Sequence[Planner], prepare: Prepare, slots: int, routes: Routes
+    store: Store, tree: Tree, planners: Sequence[Planner], prepare: Prepare, limits: Limits, routes: Routes
 ) -> SharedRun:
     """A run of the database that this process looks on at, and takes tasks of where no worker is there."""
     assert isinstance(store, Record)
-    site = Site(store.database, [tasks.sitting_queue(store.run)], slots, prepare)
-    return SharedRun(tree, store, site, planners, routes, listeners=[routes.listener(tree)], seen=store.seen)
+    site = Site(store.database, [tasks.sitting_queue(store.run)], limits.parallel, prepare)
+    return SharedRun(
+        tree, store, site, limits.seconds, planners, routes, listeners=[routes.listener(tree)], seen=store.seen
+    )
 
 
 def _told(why: str, code: int) -> PersonError:

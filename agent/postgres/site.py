@@ -124,7 +124,7 @@ class Site:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise LimitHit(f"the limit of {most:g} seconds is reached; go on with: zooid resume") from None
+            raise LimitHit(limit_of_seconds(most)) from None
 
     def _failed(self, zone: Zone, error: BaseException) -> None:
         """What ends the whole run, wherever it comes up. What is lost to another process is that one's business."""
@@ -172,6 +172,10 @@ class Site:
         """Say that this process takes no more."""
         with contextlib.suppress(StorageError):
             self.database.transaction(tasks.say_gone)
+
+
+def limit_of_seconds(most: float) -> str:
+    return f"the limit of {most:g} seconds is reached; go on with: zooid resume"
 
 
 class Jobs:

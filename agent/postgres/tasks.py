@@ -57,6 +57,7 @@ def begin(connection: Connection, run: str, by_anybody: bool = False) -> None:
         "WHERE run = %s AND NOT status = ANY (%s)",
         (run, list(FINISHED)),
     )
+    connection.execute("UPDATE zooid_run SET since = NULL WHERE id = %s", (run,))
     queue = everybody() if by_anybody else _queue(connection, run)
     connection.execute(
         "INSERT INTO zooid_task (run, id, waiter, queue, depth) VALUES (%s, %s, %s, %s, 0) "

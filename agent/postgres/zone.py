@@ -39,7 +39,7 @@ class Zone:
     fence: int
     next: int  # the number of the next event
     queue: str  # where tasks that need nothing special are handed on
-    since: float  # when this sitting of the run began
+    since: float  # when the work of this sitting of the run began
     away: set[str]  # tasks that were handed on and have not ended
     tree: Tree
     _rows: list[Row] = field(default_factory=list)
@@ -98,7 +98,10 @@ class Zone:
                 then(connection)
 
         with self._owning():
-            self.database.transaction(keep_all) if then or is_synced else self.database.call(keep, kept)
+            if then or is_synced:
+                self.database.transaction(keep_all)
+            else:
+                self.database.call(keep, kept)
         self.next += len(self._rows)
         self._rows.clear()
         self._handed.clear()
@@ -171,8 +174,8 @@ class Zone:
         if task.items is not None or (tool is not None and _is_soon_done(tool)):
             return False
         self.away.add(task.id)
-        special = task.tool and (tool is None or not tasks.is_everywhere(tool))
-        queue = tasks.tool_queue(task.tool, task.tool_version) if special else self.queue
+        has_it = tool is not None and (tasks.is_everywhere(tool) or self.queue == tasks.sitting_queue(self.run))
+        queue = tasks.tool_queue(task.tool, task.tool_version) if task.tool and not has_it else self.queue
         self._handed.append({"id": task.id, "queue": queue, "depth": task.depth, "awaited": awaited})
         self.commit()
         return True
@@ -214,14 +217,14 @@ def claim(database: Database, run: str, task: str) -> tuple[Zone, Tree] | None:
     """Become the owner of a task that nobody owns; None where there is nothing to do about it."""
 
     query = (
-        "SELECT fence, last, is_served, away, seq, zone, n, at, type, e.task, body, hash "
+        "SELECT fence, last, is_served, away, since, seq, zone, n, at, type, e.task, body, hash "
         "FROM zooid_claim(%s, %s, %s, %s) AS c, LATERAL zooid_known(%s, c.task, %s) AS e"
     )
     found = database.call(query, (run, task, me(), version(), run, _above(task))).fetchall()
     if not found:
         return None
-    fence, last, is_served, away, *_ = found[0]
-    tree, since = _grown(run, checked(run, (row[4:] for row in found)))
+    fence, last, is_served, away, since, *_ = found[0]
+    tree = _grown(run, checked(run, (row[5:] for row in found)))
     queue = tasks.everybody() if is_served else tasks.sitting_queue(run)
     return Zone(database, run, task, fence, last + 1, queue, since, set(away), tree), tree
 
@@ -235,13 +238,10 @@ def _above(task: str) -> list[str]:
     return found
 
 
-def _grown(run: str, rows: list[tuple[int, Row]]) -> tuple[Tree, float]:
-    """A tree of the events that are about tasks which are known, and when the run's latest sitting began."""
-    tree, since = Tree(run), 0.0
+def _grown(run: str, rows: list[tuple[int, Row]]) -> Tree:
+    """A tree of the events that are about tasks which are known."""
+    tree = Tree(run)
     for _, (at, type_, task, body) in rows:
-        event = from_body(type_, task, json.loads(body))
-        if type_ in ("run.started", "run.resumed", "run.queued"):
-            since = at
         if type_.startswith(("run.", "task.planned", "task.reopened")) or task in tree.tasks or task == ROOT:
-            tree.apply(event, at)
-    return tree, since
+            tree.apply(from_body(type_, task, json.loads(body)), at)
+    return tree

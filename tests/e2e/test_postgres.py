@@ -84,7 +84,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(zooid: Piped, databas
             assert count(database, f"SELECT fence FROM zooid_task WHERE id = '{task}'") > fence
 
 
-@pytest.mark.parametrize("mode", ["immediate", "fast"])
+@pytest.mark.parametrize("mode", ["immediate", pytest.param("fast", marks=pytest.mark.slow)])
 def test_a_server_that_is_restarted(zooid: Piped, database: str, postgres: Postgres, mode: str) -> None:
     with Server(growing(3, 4, 0.4)) as server:
         model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
@@ -113,7 +113,7 @@ def test_a_run_that_asks_goes_on_when_it_is_answered(zooid: Piped, database: str
     [
         ("--max-tasks", "9", "9 tasks"),
         ("--max-tokens", "8000", "8,000 tokens"),
-        ("--max-tokens-in", "5000", "5,000 tokens in"),
+        pytest.param("--max-tokens-in", "5000", "5,000 tokens in", marks=pytest.mark.slow),
         ("--max-tokens-out", "350", "350 tokens out"),
     ],
 )
@@ -148,6 +148,7 @@ def test_a_job_waits_for_a_worker_and_is_ended_from_elsewhere(zooid: Piped, data
         sent = [zooid("run", "--bg", "grow", *MODEL, **model).stdout.strip() for _ in range(2)]
         listed = {row["run"]: row["state"] for row in json.loads(zooid("jobs", "--json", **model).stdout)}
         assert listed == dict.fromkeys(sent, "queued") and not server.requests
+        assert count(database, "SELECT count(*) FROM zooid_run WHERE since IS NULL") == 2  # no limit of time runs yet
         ended = zooid("jobs", "cancel", sent[1], **model)
         assert ended.returncode == 0 and "is cancelled" in ended.stderr
         assert "cancelled already" in zooid("jobs", "cancel", sent[1], **model).stderr
@@ -171,6 +172,17 @@ def shout(text: str) -> str:
         time.sleep(0.05)
     return text.upper()
 '''
+
+
+def test_a_tool_of_ones_own_without_workers(zooid: Piped, database: str, home: Path, tmp_path: Path) -> None:
+    plugin = home / "config" / "zooid" / "tools" / "shout.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(TOOL.format(more="", flag=str(tmp_path / "flag")))
+    plan = {"tasks": [{"id": "a", "tool": "shout", "args": {"text": "hey"}}], "answer": "$a"}
+    with Server(lambda body: plan) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_DATABASE": database}
+        done = zooid("run", "make hey loud", *MODEL, "--max-seconds", "10", **model)
+    assert done.returncode == 0 and done.stdout.strip() == "HEY", done.stderr
 
 
 def test_a_task_waits_for_a_worker_that_has_its_tool_in_its_version(
@@ -198,6 +210,28 @@ def test_a_task_waits_for_a_worker_that_has_its_tool_in_its_version(
             with workers(zooid, database, 1, there=1, **model):
                 done = zooid("jobs", "wait", run, **there)
     assert done.returncode == 0 and done.stdout.strip() == "HEY", done.stderr
+
+
+@pytest.mark.slow
+def test_whoever_looks_on_is_told_what_is_waited_for_and_when_time_is_up(
+    zooid: Piped, database: str, home: Path, tmp_path: Path
+) -> None:
+    plugin, flag = home / "config" / "zooid" / "tools" / "shout.py", tmp_path / "flag"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(TOOL.format(more="", flag=str(flag)))
+    flag.touch()
+    plan = {"tasks": [{"id": "a", "tool": "shout", "args": {"text": "hey"}}], "answer": "$a"}
+    with Server(lambda body: plan) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_DATABASE": database}
+        with (
+            workers(zooid, database, 1, **model) as [lost],
+            zooid.start("run", "make hey loud", *MODEL, "--max-seconds", "12", **model) as run,
+        ):
+            until(lambda: bool(_owned(database, lost.pid).get("root.a")))
+            lost.kill()
+            out, err = run.communicate(timeout=40)
+    assert run.returncode == 3 and "the limit of 12 seconds is reached" in err, err
+    assert err.count("task root.a waits for a worker that has the tool shout in version") == 1, err
 
 
 def test_a_result_is_replaced_while_workers_are_at_it(zooid: Piped, database: str) -> None:

@@ -28,7 +28,7 @@ def database(postgres: Postgres) -> str:
     return postgres.database()
 
 
-@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+@pytest.mark.parametrize("ahead", [HOUR, pytest.param(-HOUR, marks=pytest.mark.slow)])
 def test_a_clock_that_is_off_by_an_hour(zooid: Piped, database: str, tmp_path: Path, ahead: int) -> None:
     wrong = {"LD_PRELOAD": str(built(tmp_path)), "FAULTS_CLOCK": str(ahead)}
     with Server(growing(3, 4, 0.3)) as server:
@@ -49,6 +49,7 @@ def test_a_clock_that_is_off_by_an_hour(zooid: Piped, database: str, tmp_path: P
     assert " now " in listed or "1m" in listed, listed
 
 
+@pytest.mark.slow
 def test_a_task_waits_for_a_worker_that_has_its_model_in_its_version(zooid: Piped, database: str, home: Path) -> None:
     def script(body: dict[str, Any]) -> Reply:
         if goal_of(body) == "leaf 0":
@@ -89,6 +90,7 @@ def test_a_workspace_that_is_gone_when_a_run_goes_on(zooid: Piped, database: str
     assert done.returncode == 0 and (work / "c.txt").read_text().strip() == "3", done.stderr
 
 
+@pytest.mark.slow
 def test_a_database_that_says_nothing(zooid: Piped) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/name"
@@ -118,6 +120,7 @@ def disk() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_a_disk_of_the_server_that_fills_under_a_job(zooid: Piped, postgres: Postgres, disk: Path) -> None:
     def script(body: dict[str, Any]) -> Reply:
         if goal_of(body) == "grow":
