@@ -8,6 +8,8 @@ import hashlib
 import importlib.util
 import json
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +25,14 @@ from typing import Any, Literal
 
 import pytest
 
-from agent.errors import ProviderUnavailable, UnsoundPlan, UsageError
+from agent.errors import ProviderUnavailable, UnsoundPlan, UsageError, ZooidError
 from agent.planners import Ask, Reply, decisions, grammar
 from agent.planners.local import LocalPlanner
 from agent.planners.openai import OpenAIPlanner
 from agent.task import Answer, Plan, Question, Wish
 from tests import tiny_gguf
 from tests.sandboxes import needs
-from tools.errors import ModelFileError
+from tools.errors import ModelFileError, ToolError
 from tools.function import Param
 from tools.micro.chat import SYSTEM, USER, Chat
 from tools.registry import Tool, from_function
@@ -275,6 +278,32 @@ def test_a_model_file_is_known_by_its_hash(folder: Path, monkeypatch: pytest.Mon
     assert [note for note in notes if "hashed.gguf is another file than when it was last used" in note]
     with pytest.raises(ModelFileError, match=f"hashed.gguf: its SHA-256 is .* and not {sha256}.*model_sha256"):
         decide(path, Ask("g", may_plan=False), sha256=sha256)
+
+
+def mutated(whole: bytes, chance: random.Random) -> bytes:
+    """The file with some of its bytes changed, most of them in its head, or cut short."""
+    data = bytearray(whole)
+    head = data.index(b"token_embd.weight")
+    for _ in range(chance.choice((1, 1, 2, 4, 16))):
+        at = chance.randrange(head if chance.random() < 0.8 else len(data))
+        data[at] = chance.choice((0, 255, chance.randrange(256), data[at] ^ 1 << chance.randrange(8)))
+    return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.1 else data)
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(405, marks=pytest.mark.slow)])
+def test_a_mutated_file_gives_a_decision_or_an_error_that_names_it(count: int, model: Path, tmp_path: Path) -> None:
+    chance, whole, ends = random.Random(1), model.read_bytes(), Counter[str]()
+    for _ in range(count):
+        (path := tmp_path / "mutated.gguf").write_bytes(mutated(whole, chance))
+        try:
+            decide(path, Ask("what is it?", may_plan=False), context=1024, max_tokens=60, timeout=20)
+            ends["decided"] += 1
+        except (ToolError, ZooidError) as error:
+            died = re.search(r"the process of the model \w+|within 20 seconds|did not come to an end", str(error))
+            ends[died[0] if died else type(error).__name__] += 1
+            assert "mutated.gguf" in str(error) or isinstance(error, (UnsoundPlan, UsageError)), error
+    print(f"\n{count} mutated files: {dict(ends)}")
+    assert ends["ModelFileError"] >= count // 3
 
 
 # -- the grammar
