@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import Literal
+
 from tools.errors import ToolError
 from tools.numbers import _exact, _plain
 from tools.schema import as_text
 
-__all__ = ["largest_of", "smallest_of", "same_text", "compare_numbers"]
+__all__ = ["largest_of", "smallest_of", "same_text", "compare_lines", "compare_numbers"]
 
 
 def largest_of(values: dict[str, float]) -> str:
@@ -59,6 +62,28 @@ def same_text(first: str, second: str) -> bool:
     False
     """
     return _bare(first) == _bare(second)
+
+
+def compare_lines(first: str, second: str, show: Literal["different", "both"] = "different") -> list[str]:
+    r"""Compare two texts line by line: the lines that differ, - of the first and + of the second, or that both have.
+
+    Asked as: the differences between … and …; what is different between … and …; how do … and … differ; which lines are
+        in both … and …; the lines that … and … have in common; compare … and … line by line; what changed between …
+
+    Args:
+        first: one text.
+        second: the other text.
+        show: the lines that are different, or those that both have.
+
+    >>> compare_lines("tea\nmilk\nsalt", "tea\nmilk, warm\nsalt")
+    ['- milk', '+ milk, warm']
+    >>> compare_lines("tea\nmilk", "milk\nsalt", "both")
+    ['milk']
+    """
+    mine, theirs = ([line.rstrip() for line in text.splitlines()] for text in (first, second))
+    if show == "both":
+        return [line for line in dict.fromkeys(mine) if line and line in theirs]
+    return [line for line in difflib.ndiff(mine, theirs) if line[0] in "+-" and line[2:]]
 
 
 def compare_numbers(first: float, second: float) -> str:

@@ -25,6 +25,10 @@ __all__ = [
     "first_lines",
     "last_lines",
     "pick_line",
+    "filter_lines",
+    "number_lines",
+    "longest_line",
+    "extract_headings",
     "word_frequencies",
     "longest_word",
     "extract_emails",
@@ -185,7 +189,7 @@ def reverse_lines(items: list[str]) -> list[str]:
     """Reverse the order of lines or a list, so that the last comes first.
 
     Asked as: reverse the lines of …; reverse the order of …; … in reverse order; … backwards, last line first; flip
-        the list …; turn the list … around
+        the list …; turn the list … around; … upside down; turn … upside down
 
     Args:
         items: the lines or list.
@@ -299,6 +303,89 @@ def pick_line(text: str, number: int) -> str:
     if not 1 <= abs(number) <= len(lines):
         raise ToolError(f"there is no line {number}; the text has {len(lines)} lines, and the first is line 1")
     return lines[number - 1 if number > 0 else number]
+
+
+def filter_lines(
+    text: str, pattern: str, match: Literal["contains", "starts with", "ends with"] = "contains", exclude: bool = False
+) -> list[str]:
+    r"""Give the lines of a text that contain, start with or end with something, or those that do not.
+
+    Asked as: the lines of … that contain …; lines containing …; lines starting with …; lines ending with …; lines that
+        do not contain …; every line that says …
+
+    Args:
+        text: the text.
+        pattern: what to look for, as it stands; upper and lower case differ only where it has capitals.
+        match: where in a line it must stand.
+        exclude: give the other lines instead.
+
+    >>> filter_lines("red boat\nblue sail\nred sail", "red", "starts with")
+    ['red boat', 'red sail']
+    >>> filter_lines("red boat\nblue sail", "boat", exclude=True)
+    ['blue sail']
+    """
+    wanted = pattern.strip()
+    if not wanted:
+        raise ToolError("no text to look for was given")
+    plain = str if wanted != wanted.lower() else str.lower
+    fits = {"contains": str.__contains__, "starts with": str.startswith, "ends with": str.endswith}[match]
+    return [line for line in _lines(text) if bool(fits(plain(line.strip()), wanted)) != exclude]
+
+
+def number_lines(items: list[str]) -> list[str]:
+    """Number lines or a list: each with its number before it.
+
+    Asked as: number the lines of …; number each line …; … with line numbers; put numbers in front of the lines …;
+        … as a numbered list
+
+    Args:
+        items: the lines or list.
+
+    >>> number_lines(["ann", "bob"])
+    ['1. ann', '2. bob']
+    >>> number_lines([])
+    []
+    """
+    return [f"{number}. {item}" for number, item in enumerate(items, 1)]
+
+
+def longest_line(items: list[str], which: Literal["longest", "shortest"] = "longest") -> str:
+    """Find the longest or the shortest line, or entry of a list (the first, where several are as long).
+
+    Asked as: the longest line of …; the shortest line in …; which line of … is the longest; the longest name in …; the
+        shortest name in …; the longest entry …
+
+    Args:
+        items: the lines or list; blank ones do not count.
+        which: the longest or the shortest.
+
+    >>> longest_line(["ann", "robert", "", "jo"])
+    'robert'
+    >>> longest_line(["ann", "robert", "", "jo"], "shortest")
+    'jo'
+    """
+    filled = [item for item in items if item.strip()]
+    if not filled:
+        raise ToolError("there are no lines, so there is no longest or shortest one")
+    return (max if which == "longest" else min)(filled, key=lambda item: len(item.strip()))
+
+
+def extract_headings(text: str) -> list[str]:
+    r"""Extract the headings of a Markdown text, in order.
+
+    Asked as: headings of …; the headings in …; section titles of …; list the headings …; which headings does … have;
+        titles of the sections …
+
+    Args:
+        text: the text; what stands in a block of code is no heading.
+
+    >>> extract_headings("# Tides\n\nText.\n\n## Spring tides ##\n")
+    ['Tides', 'Spring tides']
+    >>> extract_headings("no heading")
+    []
+    """
+    prose = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [found.strip() for found in re.findall(r"^ {0,3}#{1,6}\s+(.+?)\s*#*\s*$", prose, re.MULTILINE)]
 
 
 def word_frequencies(text: str, top: int = 10) -> dict[str, int]:

@@ -93,6 +93,10 @@ class Composer(Mains):
         endings = self._endings(tool)
         if endings and "path" in wanted and not self._paths(tool, range(len(self.tokens))) and not self._holds(endings):
             return False
+        if tool.name == "search_text" and "lines" in kinds and not kinds & {"folder", "files"}:
+            return False  # the lines of one file, and not where they stand
+        if tool.name == "filter_lines" and ("lines" not in kinds or kinds & {"folder", "files"}):
+            return False
         if tool.name == "choose_file" and "table" in kinds and not kinds & {"folder", "files"}:
             return False  # the largest of what is in the table
         if orders_rows(tool) and "order" in kinds and not any(p.name == "column" for p in tool.params):
@@ -205,6 +209,8 @@ class Composer(Mains):
         """Whether the tokens name something of each special kind that the tool takes."""
         wanted = [fill.role(p, tool) for p in tool.params if p.required]
         named = [e.kind for e in self.entities if e.places <= here]
+        if tool.name in ("filter_lines", "replace_text"):
+            return ("lines" if tool.name == "filter_lines" else "swap") in named
         if chooses_rows(tool):
             fit = {"order"} if tool.name == "sort_rows" else {"where"} | ({"order"} if orders_rows(tool) else set())
             return bool(fit & set(named)) and (not any(p.name == "column" for p in tool.params) or "column" in named)
@@ -221,6 +227,7 @@ class Composer(Mains):
         call = Call(mention.tool, places=mention.places, cost=cost, head=mention.places, postfix=mention.postfix)
         left = [p for p in rest if p not in mention.places]
         self._fill_order(call, left)
+        self._fill_edit(call, left)
         self._fill_own(call, left)
         main = [param for param in fill.main_params(mention.tool) if param.name not in call.args]
         lacking = []
@@ -329,7 +336,7 @@ def _told_by_signature(tool: Tool) -> bool:
     grouping = any(p.name == "by" for p in tool.params) and any(p.name == "measure" for p in tool.params)
     shifting = "date" in roles and "number" in roles
     listing = not roles and {"folder", "glob"} == set(fill.roles(tool).values())
-    special = bool({"unit", "query", "numeral", "where"} & set(roles))
+    special = tool.name in ("filter_lines", "replace_text") or bool({"unit", "query", "numeral", "where"} & set(roles))
     return special or grouping or shifting or listing or chooses_rows(tool)
 
 

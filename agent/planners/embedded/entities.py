@@ -12,7 +12,7 @@ from agent.router import stem
 
 Kind = Literal[
     "path", "folder", "files", "glob", "number", "decimals", "numeral", "date", "unit", "column", "where", "query",
-    "literal", "url", "order", "table",
+    "literal", "url", "order", "table", "lines", "swap",
 ]  # fmt: skip
 
 

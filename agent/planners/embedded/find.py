@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.planners.embedded import documents, places, tables, values
+from agent.planners.embedded.edits import edits
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.orders import orders
 from agent.planners.embedded.surroundings import Surroundings, Table
@@ -13,6 +14,7 @@ def find(tokens: list[Token], surroundings: Surroundings) -> list[Entity]:
     """All that a goal names. Readings may overlap: whoever uses a token decides which holds."""
     found = [*places.paths(tokens, surroundings), *places.folders(tokens, surroundings)]
     found += [entity for finder in values.FINDERS for entity in finder(tokens)]
+    found += edits(tokens)
     found += places.file_sets(tokens, found, surroundings)
     files = dict.fromkeys(e.value for e in found if e.kind == "path" and e.exists)
     for path in files:

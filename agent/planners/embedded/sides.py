@@ -20,6 +20,16 @@ _BACK = frozenset("before ago earlier subtract minus prior back deduct".split())
 class Sides(OwnSides):
     """Fills the parameters that what is worked on does not go into; each `_side_…` is for one role."""
 
+    def _fill_edit(self, call: Call, left: list[int]) -> None:
+        """What lines must hold, or what is put in the place of what, where the words say it in one."""
+        fills = {"filter_lines": ("lines", ("pattern", "match", "exclude")), "replace_text": ("swap", ("old", "new"))}
+        kind, names = fills.get(call.tool.name, ("", ()))
+        for entity in self._among([*left, *call.head], kind)[:1] if kind else []:
+            given = dict(zip(names, entity.value, strict=True))
+            defaults = {param.name: param.default for param in call.tool.params}
+            call.args |= {name: value for name, value in given.items() if value != defaults[name]}
+            call.places |= entity.places
+
     def _fill_side(self, call: Call, param: Param, left: list[int], rest: tuple[int, ...], mention: Mention) -> bool:
         """Fill a parameter from what is named; False where it is needed and nothing fits."""
         ordered = call.args.get("by") if orders_rows(call.tool) else not ranks_groups(call.tool)
