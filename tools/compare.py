@@ -90,7 +90,7 @@ def compare_numbers(first: float, second: float) -> str:
     """Compare two numbers and say which is larger, and by how much.
 
     Asked as: compare … and; is … larger than; is … more than; is … less than; which is greater, … or; which number is
-        bigger, …; difference between … and
+        bigger, …; difference between … and; the difference …; … the difference … than
 
     Args:
         first: one number.

@@ -189,7 +189,8 @@ def reverse_lines(items: list[str]) -> list[str]:
     """Reverse the order of lines or a list, so that the last comes first.
 
     Asked as: reverse the lines of …; reverse the order of …; … in reverse order; … backwards, last line first; flip
-        the list …; turn the list … around; … upside down; turn … upside down
+        the list …; turn the list … around; … upside down; turn … upside down;
+        last line on top; … from bottom to top
 
     Args:
         items: the lines or list.
@@ -501,8 +502,8 @@ def extract_dates(text: str) -> list[str]:
 def join_lines(items: list[str], separator: str = ", ") -> str:
     """Join lines or a list into one line of text.
 
-    Asked as: join …; join the lines of … with commas; put … on one line; combine … into one line; … separated by
-        commas; concatenate …; as a comma-separated list
+    Asked as: join …; join the lines of … with commas; put … on one line; … on one line; … on one line with commas;
+        combine … into one line; … separated by commas; … with commas between; concatenate …; as a comma-separated list
 
     Args:
         items: the lines or list.

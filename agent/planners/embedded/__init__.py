@@ -82,22 +82,23 @@ class EmbeddedPlanner:
         sure = SURE if found and not found.open else 0.0
         if self.judge and not (self._alone and sure):
             try:
-                found, sure = self._judged(subject)
+                found, sure = self._judged(self.judge, subject)
             except ToolError:
                 self.judge = None  # the models cannot be used here
         if found is None:
             return None, 0.0, [token.text for token in words if token.weight]
         return found.plan, sure, [words[n].text for n in sorted(found.open)]
 
-    def _judged(self, subject: Subject) -> tuple[Candidate | None, float]:
-        """The reading that the models choose; one that leaves a word open only where they are as sure as beside a large
-        planner."""
-        assert self.judge
-        verdict = self.judge.best(subject)
+    @staticmethod
+    def _judged(judge: Judge, subject: Subject) -> tuple[Candidate | None, float]:
+        """The reading that the models choose, and how sure they are. They speak for an open word only where they are as
+        sure as beside a large planner, and never for a name, a number or a denial."""
+        verdict = judge.best(subject)
         if verdict is None:
             return None, 0.0
-        doubted = verdict.reading.open and verdict.sure < self.judge.needed(reads=True, alone=False)
-        return verdict.reading, 0.0 if doubted else verdict.sure
+        found, sure = verdict.reading, verdict.sure
+        doubted = found.firm or (found.open and sure < judge.needed(reads=True, alone=False))
+        return found, 0.0 if doubted else sure
 
 
 def _repaired(found: list[Candidate]) -> Candidate | None:

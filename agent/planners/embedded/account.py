@@ -36,6 +36,7 @@ from agent.planners.embedded.words import (
     THINGS,
     Token,
     canons,
+    is_name,
 )
 from agent.router import stem
 
@@ -61,6 +62,9 @@ _HEADLESS = re.compile(
     r"\b(?:not counting|don't count|without|excluding|minus|no) (?:the |a |its )?head(?:er|ing)s?(?: row| line)?\b"
     r"|\bhead(?:er|ing)s?(?: row| line)? (?:not counted|not included|excluded|left out)\b"
 )
+_HEADED = re.compile(
+    r"\bhead(?:er|ing)s?(?: row| line)?(?: is| too)? included|\b(?:with|including) (?:the|its) head(?:er|ing)"
+)
 _EACH = re.compile(
     r"\bone(?: \w+)? (?:by one|per (?:line|file|row)|(?:on|for) each(?: line| file)?)\b|\bline by line\b"
 )
@@ -82,12 +86,11 @@ class Account:
         self._tools = frozenset(call.tool.name for call in self._calls)
         self._columns = Places().union(*(e.places for e in entities if e.kind == "column"))
         self._numbers = Places().union(*(e.places for e in entities if e.kind in ("number", "decimals")))
-        rows = any(call.returns.get("items", {}).get("type") == "object" for call in self._top)
         chosen = any("where" in call.args for call in self._calls)
         kinds = ["column", "where"] if chosen else ["column", "where", "query"]
         data = (e for e in entities if e.kind in kinds and e.exact)
         kept = (e.places for e in data if not (chosen and self._lower(e.at) == f"{e.value}s".lower()))
-        self._data = Places() if rows else Places().union(*kept)
+        self._data = Places() if any(map(_gives_rows, calls)) else Places().union(*kept)
         cuts = split.boundaries(words)
         self._parts = [range(*span) for span in zip(cuts, cuts[1:], strict=False)]
 
@@ -102,6 +105,14 @@ class Account:
         rude = {n for n in bare if not self._courteous(n)}
         return frozenset({n for n in range(len(self._words)) if self._matters(n)} - known - bare | rude)
 
+    @property
+    def firm(self) -> bool:
+        """Whether a word is open that no model may speak for: a name, a number, a denial, what no tool does."""
+        return any(
+            self._concrete(n) or is_name(self._words, n) or self._lower(n) in DENIALS or self._beyond(n)
+            for n in self.open
+        )
+
     @cached_property
     def used(self) -> Places:
         """The places of the words that ask for the calls, or that their arguments come from."""
@@ -115,7 +126,7 @@ class Account:
         """Plain words that were taken for a text; a name that a person's own tool is given is none."""
         own = Places().union(*(call.guessed for call in self._calls if call.tool.source != "built-in"))
         guessed = Places().union(*(call.guessed for call in self._calls))
-        return guessed - {n for n in own if self._name(n)}
+        return guessed - {n for n in own if is_name(self._words, n)}
 
     def _repeated(self) -> Places:
         """Words that stand in the name or the value of what is used, or in what a tool that is called says it gives."""
@@ -132,7 +143,7 @@ class Account:
             word, canon = self._words[n], stem(self._words[n].lower)
             if word.text in spelled or word.canon in about or word.number in numbers:
                 return True
-            plain = word.kind == "word" and (word.lower in paths or not self._name(n))
+            plain = word.kind == "word" and (word.lower in paths or not is_name(self._words, n))
             return plain and (canon in parts or any(_kin(canon, part) for part in parts | about))
 
         return frozenset(n for n in range(len(self._words)) if self._words[n].lower not in FUNCTION and repeats(n))
@@ -198,10 +209,13 @@ class Account:
     def _labelling(self, n: int) -> bool:
         """Whether a word may say what the thing beside it is: not where it is a name or asks for work itself."""
         word = self._words[n]
-        hard = not word.weight or self._name(n) or word.canon in self._work or n in self._data
+        asked = word.canon in self._work and n not in self._columns  # `the three windiest days` of a column day
+        hard = not word.weight or is_name(self._words, n) or asked or n in self._data
         hard = hard or self._words[min(n + 1, len(self._words) - 1)].canon == "column"  # of another table
-        hard = hard or bool({word.canon, stem(word.lower)} & BEYOND)
-        return word.kind == "word" and not hard and not word.lower.endswith("ly")
+        return word.kind == "word" and not hard and not self._beyond(n) and not word.lower.endswith("ly")
+
+    def _beyond(self, n: int) -> bool:
+        return bool({self._words[n].canon, stem(self._lower(n))} & BEYOND)
 
     def _told(self, known: Places) -> Places:
         """Parts before the first that asks for something, which only say what is given, where all they name is used."""
@@ -223,14 +237,21 @@ class Account:
         """Whether a part begins as what tells, or goes on from one that does: `Rex weighs 38 kg`, `… and was sold`."""
         first = self._words[part.start].lower
         goes_on = part.start - 1 in told and self._lower(part.start - 1) not in split.SENTENCE_ENDS
-        return goes_on or first in _TELLING or self._name(part.start) or self._lower(part.start + 1) in LIGHT | _BEING
+        return (
+            goes_on
+            or first in _TELLING
+            or is_name(self._words, part.start)
+            or self._lower(part.start + 1) in LIGHT | _BEING
+        )
 
     def _as_is(self) -> Places:
         """What is said to be so that is so anyway: a header that is not counted, one line for each of many."""
         listed = any(call.over or call.returns.get("type") == "array" for call in self._calls)
         tables = any(fill.role(p, call.tool) in ("where", "column") for call in self._calls for p in call.tool.params)
+        rows = any(_gives_rows(call) for call in self._calls)
         text = " ".join(word.lower for word in self._words)
-        ways = [way for way, so in ((_HEADLESS, tables), (_EACH, listed), (_WHETHER, True)) if so]
+        said = ((_HEADLESS, tables), (_HEADED, rows), (_EACH, listed), (_WHETHER, True))
+        ways = [way for way, so in said if so]
         spans = [found.span() for way in ways for found in way.finditer(text)]
         starts = itertools.accumulate((len(word.text) + 1 for word in self._words), initial=0)
         return frozenset(n for n, at in enumerate(starts) if any(a <= at < b for a, b in spans))
@@ -258,10 +279,9 @@ class Account:
         word = self._words[n]
         return word.kind not in ("word", "punct") or n in self._numbers or bool(ROMAN.fullmatch(word.text))
 
-    def _name(self, n: int) -> bool:
-        """Whether a word is written as a name; where a sentence begins, only one in capitals is."""
-        text, begins = self._words[n].text, n == 0 or self._words[n - 1].text in split.SENTENCE_ENDS | {":"}
-        return (text[:1].isupper() and text != "I" and not begins) or (len(text) > 1 and text.isupper())
+
+def _gives_rows(call: Call) -> bool:
+    return bool(call.returns.get("items", {}).get("type") == "object")
 
 
 def _said(call: Call) -> Iterator[str]:

@@ -53,6 +53,7 @@ class Candidate:
     plan: Plan
     used: frozenset[int]
     open: frozenset[int]
+    firm: bool  # whether one of these is a name or the like, which no model may speak for
     added: bool = False
 
 
@@ -179,7 +180,7 @@ class Subject:
         plan = lay_out(calls, self.words, self.goal)
         key = json.dumps([[t.tool, t.args, t.each] for t in plan.tasks], sort_keys=True, default=str)
         account = Account(self.words, self.entities, calls, mentions, self.work)
-        found.setdefault(key, Candidate(calls, plan, account.used, account.open, added))
+        found.setdefault(key, Candidate(calls, plan, account.used, account.open, account.firm, added))
 
 
 def _name(entity: Entity) -> str:

@@ -28,13 +28,15 @@ from agent.planners.embedded.reading import (
     Given,
 )
 from agent.planners.embedded.row_sides import chooses_rows, orders_rows
-from agent.planners.embedded.words import REQUESTS, Token
+from agent.planners.embedded.words import CAPABLE, REQUESTS, Token
 from agent.router import stem
 from tools import workspace
 from tools.function import Param
 from tools.registry import Registry, Tool
 from tools.units import COMMON_UNITS
 
+_KINDS = {"number": {"number"}, "year": {"number"}, "date": {"date"}, "word": {"literal"}, "text": {"literal"}}
+_RESULTS = frozenset("counts results totals sums averages".split())
 _ASKING = REQUESTS | {"where"}
 
 
@@ -46,11 +48,14 @@ class Composer(Mains):
     ) -> None:
         super().__init__(tokens, entities, tools, given)
         found = [*mentions, *self._sinks(), *self._marks()]
-        self.mentions = [mention for mention in found if self._viable(mention.tool)]
+        self.mentions = [mention for mention in found if self._viable(mention.tool) and not self._only_names(mention)]
         self._repeats = self._of_file_names()
         columns = frozenset[int]().union(*(e.places for e in entities if e.kind == "column"))
         for place in self._repeats - columns:
             self._weights[place] = 0.0
+        self._last = self._members()
+        for place in self._last:
+            self._weights[place] = 1.0
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._memo: dict[Any, list[Call]] = {}
         self._may: dict[tuple[str, str], bool] = {}
@@ -63,6 +68,22 @@ class Composer(Mains):
         meant = frozenset[int]().union(*(m.places for m in self.mentions), *named)
         quoted = {n + 1 for n, token in enumerate(self.tokens) if token.lower in QUOTING}
         return {n for n, t in enumerate(self.tokens) if stem(t.lower) in stems and n not in meant | quoted}
+
+    def _only_names(self, mention: Mention) -> bool:
+        """Whether the only word of a mention says what follows, `the numbers 18 and 40`, or points to what there was
+        before, `add the counts together`."""
+        place, *more = mention.places
+        word, before = self.tokens[place].lower, self.tokens[place - 1].lower if place else ""
+        after = {e.kind for e in self.entities if place + 1 in e.places}
+        pointing = before in ("the", "these", "those") and word in _RESULTS
+        ordinal = "one" in {token.lower for token in self.tokens[place + 1 : place + 2]}  # the first one
+        return not more and (pointing or ordinal or bool(after & _KINDS.get(word.rstrip("s"), set())))
+
+    def _members(self) -> frozenset[int]:
+        """Words that elsewhere say little, where each is the last member of an enumeration: `of buoy and match`."""
+        ends = {n for n, token in enumerate(self.tokens) if token.kind == "punct"} | {len(self.tokens)}
+        last = [n for n, token in enumerate(self.tokens) if token.lower in CAPABLE and n + 1 in ends]
+        return frozenset(n for n in last if n and self.tokens[n - 1].lower in ("and", "or", ","))
 
     def _sinks(self) -> Iterator[Mention]:
         """`into x.txt`, or `make x.txt`, where no x.txt is there yet, asks for writing whatever else is said."""
@@ -278,7 +299,8 @@ class Composer(Mains):
         if written:
             yield Call(tool, {"expression": written[0]}, places=written[1], cost=0.0)
         for operation in arithmetic.operations(self.tokens, rest):
-            call = Call(tool, places=operation.places, cost=COST_CALL, template=operation.template)
+            total = [p for p in rest if "NM" in "".join(operation.operands) and self.tokens[p].canon == "sum"]
+            call = Call(tool, places=operation.places.union(total), cost=COST_CALL, template=operation.template)
             if self._operands(call, operation):
                 yield call
 
@@ -289,6 +311,8 @@ class Composer(Mains):
                 rest = self._half(operation.operands["NM"], first=name == "N")
             found = self._said(rest, name == "P") if name in "MNP" else self._operand(rest)
             if found is None:
+                return False
+            if found[0] in call.args.values() and isinstance(found[0], Call):
                 return False
             call.args[name], places, cost = found
             call.places |= places

@@ -11,6 +11,7 @@ from agent.planners.embedded.split import SENTENCE_ENDS
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.task import Plan, PlannedTask
 
+_AMOUNTS = frozenset("count often differ much number figure".split())  # words by which numbers are asked for
 _LABEL = 60  # characters
 
 
@@ -80,21 +81,24 @@ def _answer(calls: list[Call], ids: list[str], layout: _Layout, words: list[Toke
     ]
     results = [(call, id) for call, id in shown if call.tool.effect != "write"]
     written = [f"Wrote ${id}." for call, id in shown if call.tool.effect == "write"]
-    if len(results) == 1 and not written and not _compared(results[0][0]):
+    amounts = any(
+        word.canon in ("count", "often", "differ") or word.lower in ("much", "number", "figure") for word in words
+    )
+    if len(results) == 1 and not written and not (amounts and _compared(results[0][0])):
         return f"${results[0][1]}"
     lines = []
     for call, id in results:
         lines.append(f"${id}" if call.over or len(results) == 1 else f"{layout.label(call)}: ${id}")
-        lines += [f"${layout.task(from_)}" for from_ in _compared(call)]
+        lines += [f"${layout.task(from_)}" for from_ in _compared(call) if amounts]
     return "\n".join(lines + written)
 
 
 def _compared(call: Call) -> list[Call]:
-    """What a choice among named values was made from: it is told too."""
+    """What a choice among named values was made from: it is told too where somebody asks how many."""
     if call.tool.about.returns.get("type") != "string" or call.over:
         return []
     tables = [p.name for p in call.tool.params if p.schema.get("type") == "object"]
-    return [value for name in tables if isinstance(value := call.args.get(name), Call) and value.over]
+    return [value for name in tables if isinstance(value := call.args.get(name), Call)]
 
 
 def _told(calls: list[Call], n: int, words: list[Token]) -> bool:

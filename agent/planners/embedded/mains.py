@@ -300,7 +300,7 @@ class Mains(Sides):
         places = frozenset(p for group in groups for p in group)
         if role == "content" and not self._beside(places, call.places if own else call.head):
             return None
-        known = sum(any(p in m.places for m in self.mentions if m.weight >= 1) for p in places)
+        known = sum(any(p in m.places for m in self.mentions if m.weight >= 1) for p in places - self._last)
         cost = (COST_GUESSED + 0.6 * (role != "literal")) * len(texts) + 0.7 * (len(places) - len(texts)) + 0.5 * known
         guess = (texts if len(texts) > 1 else texts[0], places, cost)
         sure = role == "literal" and self._beside(places, call.head) or (own and free <= places)
@@ -367,7 +367,19 @@ class Mains(Sides):
             for param, value in zip(main, calls, strict=True):
                 self._set(call, param, value, value.places, value.cost)
             return True
-        return False
+        return self._fill_from_before(call, main, role)
+
+    def _fill_from_before(self, call: Call, main: list[Param], role: str) -> bool:
+        """The two results of before: those of one step for two things, or of the last two steps."""
+        back = [node for node in self._back if isinstance(node, Call)]
+        fans = [two for node in back for inner in node.nested() if self._serves(inner, role) and (two := _two(inner))]
+        single = [node for node in back if self._serves(node, role) and not node.over]
+        values = fans[-1] if fans else single[-2:]
+        if len(values) < 2:
+            return False
+        for param, value in zip(main, values, strict=True):
+            self._set(call, param, value, frozenset(), COST_BACK)
+        return True
 
     def _put(self, call: Call, param: Param, role: str, value: Any) -> None:
         """Give the main argument, mapped where it is many and the tool takes one."""

@@ -11,7 +11,7 @@ from typing import Any
 from agent.planners.embedded import fill
 from agent.planners.embedded.entities import Entity
 from agent.planners.embedded.pick import Mention
-from agent.planners.embedded.words import BEYOND, Token
+from agent.planners.embedded.words import BEYOND, Token, is_name
 from agent.router import stem
 from tools.function import Param
 from tools.registry import Registry, Tool
@@ -99,6 +99,7 @@ class Reading(ABC):
         self.mentions: list[Mention] = []
         self._weights = [token.weight for token in tokens]
         self._repeats: set[int] = set()  # the places of words that only repeat the name of a file
+        self._last: frozenset[int] = frozenset()  # the places of words that end an enumeration
         self._back: tuple[Node, ...] = ()
 
     @abstractmethod
@@ -159,9 +160,10 @@ class Reading(ABC):
             p for p in self._free(left) if p in loud or not {stem(self.tokens[p].lower), self.tokens[p].canon} & BEYOND
         ]
         said = {p for p in left if self.tokens[p].kind == "word" and self.tokens[p].weight}
-        marked = [p for p in loud if not self.tokens[p].text.isdigit()] or [
-            p + 1 for p in left if self.tokens[p].lower in QUOTING and p + 1 in said
-        ]
+        marked = [p for p in loud if not self.tokens[p].text.isdigit()]
+        marked = marked or [p + 1 for p in left if self.tokens[p].lower in QUOTING and p + 1 in said]
+        beside = mention | {p for p in left if self.tokens[p].lower in ("for", "with", "by")}
+        marked = marked or [p for p in free if is_name(self.tokens, p) and p - 1 in beside]
         first = min(mention, default=0)
         ordered = marked or sorted(free, key=lambda p: (min((abs(p - s) for s in mention), default=0), p < first))
         for place in ordered[:1]:

@@ -11,6 +11,7 @@ from agent.planners.embedded.own import OwnSides
 from agent.planners.embedded.pick import Mention
 from agent.planners.embedded.reading import COST_BORROWED, COST_GUESSED, SINKS, Call
 from agent.planners.embedded.row_sides import orders_rows, ranks_groups
+from agent.planners.embedded.words import canons
 from tools.function import Param
 from tools.registry import Tool
 
@@ -44,7 +45,9 @@ class Sides(OwnSides):
             call.places |= named
         elif role == "flag":
             flag = fill.flag_value(param, tokens)
-            self._set(call, param, None if flag is param.default else flag, frozenset())
+            words = canons(param.name.replace("_", " "))
+            naming = frozenset(p for p in rest if self.tokens[p].canon in words)
+            self._set(call, param, None if flag is param.default else flag, naming)
         else:
             filler = getattr(self, f"_side_{role}", None)
             if filler:
@@ -170,7 +173,9 @@ class Sides(OwnSides):
             found = found if min(mention.places) < min(found[1]) < max(mention.places) else None
         if found:
             self._set(call, param, *found)
-            if found[2] and (min(found[1]) < min(mention.places) or not self._beside(found[1], mention.places)):
+            if found[2] and (
+                min(found[1]) < min(mention.places) or not self._beside(found[1], call.places | mention.places)
+            ):
                 call.guessed |= found[1]
             if param.name == "name" and not re.search(r"[.*?]", found[0]):  # a file's name mostly looks like one
                 call.cost += COST_GUESSED

@@ -62,8 +62,8 @@ STOP = (
     | {"sort of"}
 )
 # Of these, words that may also be work or a thing: they are not there for politeness where they stand alone.
-_CAPABLE = frozenset("name names match hit turn text files file rate grade view versus against plus".split())
-COURTESY = STOP - _CAPABLE  # words that a part of a goal may hold and mean nothing by
+CAPABLE = frozenset("name names match hit turn text files file rate grade view versus against plus".split())
+COURTESY = STOP - CAPABLE  # words that a part of a goal may hold and mean nothing by
 DENIALS = frozenset("not no without except excluding never don't doesn't isn't aren't cannot than instead".split())
 # Verbs and adjectives that carry a sentence and say nothing that its other words do not say.
 LIGHT = frozenset(
@@ -164,6 +164,12 @@ def tokens(text: str) -> list[Token]:
         single.append(Token(shown, kind, canon, found.start(), found.end()))
     aged = any(token.lower in ("age", "ages", "aged") for token in single)
     return [replace(t, canon="largest") if aged and t.lower == "oldest" else t for t in _merged(single, text)]
+
+
+def is_name(words: list[Token], n: int) -> bool:
+    """Whether a word is written as a name; where a sentence begins, only one in capitals is."""
+    text, begins = words[n].text, n == 0 or words[n - 1].text in (".", "?", "!", ";", ":")
+    return (text[:1].isupper() and text != "I" and not begins) or (len(text) > 1 and text.isupper())
 
 
 def canons(phrase: str) -> list[str]:
