@@ -112,7 +112,11 @@ class Chat:
             return False
         if not math.isfinite(scores.max()):
             raise ToolError(f"{self._path}: its scores are no numbers, as of a damaged model; take another file")
-        token = reply.chooser.choose(scores, int(scores.argmax()))
+        try:
+            token = reply.chooser.choose(scores, int(scores.argmax()))
+        except ToolError:
+            why = "none of its tokens can go on with a decision, as of a damaged model"
+            raise ToolError(f"{self._path}: {why}; take another file") from None
         if self._session.ends(token):
             return True
         reply.said.append(token)
