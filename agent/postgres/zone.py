@@ -45,6 +45,7 @@ class Zone:
     _rows: list[Row] = field(default_factory=list)
     _handed: list[dict[str, Any]] = field(default_factory=list)
     _charges: list[Charge] = field(default_factory=list)
+    _admitted: AttemptReserved | None = None  # in the ledger already
     _must_sync: bool = False
     _is_to_be_told: bool = False  # a request is sent next
     _is_due: bool = False  # what waits is kept in a moment
@@ -59,7 +60,7 @@ class Zone:
         self._rows.append((at, event.type, event.task, event.packed()))
         self._must_sync = self._must_sync or synced
         self._is_to_be_told = self._is_to_be_told or isinstance(event, AttemptReserved)
-        if change := ledger.charge(self.tree, event):
+        if event != self._admitted and (change := ledger.charge(self.tree, event)):
             self._charges.append(change)
         return self.next + len(self._rows) - 1
 
@@ -151,7 +152,9 @@ class Zone:
         wanted = json.dumps(ledger.charge(self.tree, reserved)), json.dumps(most)
         with self._owning():
             found = self.database.call("SELECT zooid_admit(%s, %s, %s, %s, %s, %s)", (*self._mine, *wanted))
-        return (True,) in found.fetchall()
+        is_admitted = (True,) in found.fetchall()
+        self._admitted = reserved if is_admitted else None
+        return is_admitted
 
     @contextmanager
     def books(self) -> Iterator[None]:

@@ -133,6 +133,23 @@ def test_a_limit_holds_for_all_workers_together(zooid: Piped, database: str, fla
     assert max(Counter(goal_of(body) for body in server.requests).values()) <= 2  # what was in flight at the limit
 
 
+def test_at_a_limit_other_workers_stop_within_two_seconds(zooid: Piped, database: str) -> None:
+    few, many = growing(2, 2, 0.1), growing(2, 20, 1.5)
+
+    def script(body: dict[str, Any]) -> Reply:
+        if goal_of(body).startswith("leaf"):
+            return Reply(hang=True)
+        return (many if goal_of(body) == "branch 1" else few)(body)
+
+    with Server(script) as server:
+        model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "2"}
+        with workers(zooid, database, 3, **model):
+            words = ["run", "grow", *MODEL, "--max-tasks", "9", "--max-parallel", "6"]
+            stopped = zooid(*words, ZOOID_DATABASE=database, **model)
+            assert stopped.returncode == 3 and "the limit of 9 tasks is reached" in stopped.stderr, stopped.stderr
+            until(lambda: server.left == 2, seconds=2)
+
+
 def test_calls_in_flight_are_limited_for_all_workers_together(zooid: Piped, database: str) -> None:
     with Server(growing(2, 4, 0.2)) as server:
         model = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-x", "ZOOID_MAX_PARALLEL": "4"}
