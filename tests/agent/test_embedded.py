@@ -111,6 +111,7 @@ def desk(tmp_path: Path) -> Iterator[Path]:
     )
     (tmp_path / "notes.txt").write_text("First line\nsecond line here\n")
     (tmp_path / "readings.txt").write_text("4\n9\n")
+    (tmp_path / "phones.csv").write_text("name,kind,age,phone\nBo,x,40,555-02\nCy,y,30,555-03\n")
     (tmp_path / "crew.txt").write_text("Ann\nBo\n")
     (tmp_path / "animals.txt").write_text("mouse\n\nblack sheep\n")
     (tmp_path / "letters").mkdir()
@@ -209,6 +210,11 @@ def test_a_chain_a_fan_and_a_sum(tools: Registry, desk: Path) -> None:
         ("which lines of notes.txt start with First?", "First line"),
         ("swap second for third in notes.txt", "First line\nthird line here"),
         ("turn readings.txt upside down", "9\n4"),
+        ("how many more words are there in letters/one.md than in letters/two.md?", "2 is larger than 1, by 1"),
+        ("the phone number of Cy in phones.csv", "555-03"),
+        ("names of the people in phones.csv whose kind is y", "Cy"),
+        ("average age per kind in phones.csv", "x: 40\ny: 30"),
+        ("the remainder of 100 divided by 7", "2"),
         ("number the lines of readings.txt", "1. 4\n2. 9"),
         ("the longest line of animals.txt", "black sheep"),
         ("what is different between letters/one.md and letters/two.md?", "- alpha beta\n+ gamma"),

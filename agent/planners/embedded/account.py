@@ -63,7 +63,8 @@ _HEADLESS = re.compile(
     r"|\bhead(?:er|ing)s?(?: row| line)? (?:not counted|not included|excluded|left out)\b"
 )
 _HEADED = re.compile(
-    r"\bhead(?:er|ing)s?(?: row| line)?(?: is| too)? included|\b(?:with|including) (?:the|its) head(?:er|ing)"
+    r"\b(?:with|and|including|include|keep|keeping) (?:the |its |a )?head(?:er|ing)s?(?: row| line)?\b"
+    r"|\bhead(?:er|ing)s?(?: row| line)? (?:included|kept|and all|on top|first)\b"
 )
 _EACH = re.compile(
     r"\bone(?: \w+)? (?:by one|per (?:line|file|row)|(?:on|for) each(?: line| file)?)\b|\bline by line\b"
@@ -245,12 +246,12 @@ class Account:
         )
 
     def _as_is(self) -> Places:
-        """What is said to be so that is so anyway: a header that is not counted, one line for each of many."""
+        """What is said to be so that is so anyway: a header not counted or given with the rows, a line for each."""
         listed = any(call.over or call.returns.get("type") == "array" for call in self._calls)
         tables = any(fill.role(p, call.tool) in ("where", "column") for call in self._calls for p in call.tool.params)
         rows = any(_gives_rows(call) for call in self._calls)
         text = " ".join(word.lower for word in self._words)
-        said = ((_HEADLESS, tables), (_HEADED, rows), (_EACH, listed), (_WHETHER, True))
+        said = ((_HEADLESS, tables and not rows), (_HEADED, rows), (_EACH, listed), (_WHETHER, True))
         ways = [way for way, so in said if so]
         spans = [found.span() for way in ways for found in way.finditer(text)]
         starts = itertools.accumulate((len(word.text) + 1 for word in self._words), initial=0)

@@ -39,6 +39,8 @@ _WAYS = """
     sum of A and B      | A + B
     difference between A and B | abs(A - B)
     difference of A and B      | abs(A - B)
+    remainder of A divided by B | A % B
+    remainder when A divided by B | A % B
     N at M              | N * M
     N each M            | N * M
     NM each             | N * M

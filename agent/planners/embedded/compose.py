@@ -37,6 +37,7 @@ from tools.units import COMMON_UNITS
 
 _KINDS = {"number": {"number"}, "year": {"number"}, "date": {"date"}, "word": {"literal"}, "text": {"literal"}}
 _RESULTS = frozenset("counts results totals sums averages".split())
+WEIGHT_GROUP = 0.5  # of a word that means little but for naming what to group by
 _ASKING = REQUESTS | {"where"}
 
 
@@ -56,6 +57,9 @@ class Composer(Mains):
         self._last = self._members()
         for place in self._last:
             self._weights[place] = 1.0
+        for place in columns:  # `per kind`: what to group by matters, whatever words say it
+            if place and tokens[place - 1].lower in ("per", "each", "every", "by"):
+                self._weights[place] = max(self._weights[place], WEIGHT_GROUP)
         self._by_signature = [tool for tool in tools if _told_by_signature(tool)]
         self._memo: dict[Any, list[Call]] = {}
         self._may: dict[tuple[str, str], bool] = {}
@@ -114,6 +118,8 @@ class Composer(Mains):
         endings = self._endings(tool)
         if endings and "path" in wanted and not self._paths(tool, range(len(self.tokens))) and not self._holds(endings):
             return False
+        if tool.name in ("largest_number", "smallest_number") and {"order", "table"} <= kinds:
+            return False  # the row that has it
         if tool.name == "search_text" and "lines" in kinds and not kinds & {"folder", "files"}:
             return False  # the lines of one file, and not where they stand
         if tool.name == "filter_lines" and ("lines" not in kinds or kinds & {"folder", "files"}):

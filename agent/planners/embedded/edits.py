@@ -51,7 +51,8 @@ def _filter(tokens: list[Token], start: int) -> Iterator[Entity]:
     denied, places, n = False, {start}, start + 1
     while n < len(tokens) and n <= start + _REACH:
         found = next(((m, way) for m, way in _WAYS if [t.lower for t in tokens[n : n + len(way)]] == way), None)
-        if found and found[1][0] in ("have", "has") and tokens[n - 1].kind == "path":
+        of_file = {"does", "do", "each", "every"} & {token.lower for token in tokens[max(0, start - 1) : n]}
+        if found and found[1][0] in ("have", "has") and tokens[n - 1].kind == "path" and of_file:
             return  # `how many lines does notes.txt have …`
         if found:
             match, way = found

@@ -107,6 +107,7 @@ class RowSides(Reading):
             return
         taken = call.args.get("column" if param.name == "by" else "by")
         fit = [e for e in self._elsewhere("column") if _holds(param, e) and not self._aside(call, param, e)]
+        fit = [e for e in fit if not self._omitted(e)]
         named = [e for e in fit if e.value != taken and e.places <= {*left}]
         grouping = [e for e in named if self._grouped(e, call.tool)]
         named = (grouping if param.name == "by" else [e for e in named if e not in grouping]) or (

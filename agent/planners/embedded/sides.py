@@ -67,7 +67,8 @@ class Sides(OwnSides):
 
     def _side_query(self, call: Call, param: Param, left: list[int], mention: Mention) -> None:
         for entity in self._queries_for(call.tool, left)[:1]:
-            self._set(call, param, entity.value, entity.places)
+            chosen = any(e.places & entity.places for e in self._elsewhere("where"))  # it says which of them
+            self._set(call, param, entity.value, entity.places, COST_GUESSED * chosen)
 
     def _queries_for(self, tool: Tool, left: list[int]) -> list[Entity]:
         named = self._among(left, "query")

@@ -108,6 +108,10 @@ _NUMBERS = {
         seventeen eighteen nineteen twenty""".split()
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "dozen": 12}
+# What has a number for a name: `the phone number of Ida` asks for no count.
+_NUMBERED = frozenset(
+    "phone telephone mobile fax house room flat account order invoice part serial ticket id model bus badge".split()
+)
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 
 
@@ -184,7 +188,8 @@ def _merged(single: list[Token], text: str) -> Iterable[Token]:
         for length in range(min(longest, len(single) - n), 1, -1):
             part = single[n : n + length]
             canon = table.get(tuple(stem(token.lower) for token in part))
-            if canon and all(token.kind in ("word", "punct") for token in part):
+            numbered = canon == "count" and n > 0 and single[n - 1].lower in _NUMBERED  # the phone number of
+            if canon and not numbered and all(token.kind in ("word", "punct") for token in part):
                 yield Token(text[part[0].start : part[-1].end], "word", canon, part[0].start, part[-1].end)
                 n += length
                 break
