@@ -9,7 +9,8 @@ Each goal runs in a fresh copy of its workspace, as a process of its own, with a
 has `tools`, the files of that folder of the set are in the person's plugin folder. It is met
 when the process exits with 0, every pattern of `answer` is found in what it wrote to standard output, every pattern of
 `files` in the file of that name, and every other file that was there is as it was. One of `undoable.jsonl` is declined
-rightly when the exit code is 1, standard error names both ways on, and no file has changed or appeared.
+rightly when the exit code is 1, standard error names both ways on, and no file has changed or appeared. Wrong is what
+was not met, or not declined, although the exit code is 0.
 """
 
 from __future__ import annotations
@@ -115,6 +116,15 @@ def last_line(text: str) -> str:
 # -- the sets
 
 
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of a goal: whether that was right; where it was not, whether it passed for right; and its seconds."""
+
+    right: bool
+    wrong: bool
+    seconds: float
+
+
 def sets(root: Path) -> list[Path]:
     """The files of goals under a folder of sets, or of one set."""
     found = sorted([*root.glob("*.jsonl"), *root.glob("*/*.jsonl")])
@@ -123,16 +133,16 @@ def sets(root: Path) -> list[Path]:
     return found
 
 
-def run(file: Path, only: set[str], ask: argparse.Namespace) -> dict[str, list[tuple[bool, float]]]:
-    """The goals of a file: by area, whether each came out right, and its seconds."""
+def run(file: Path, only: set[str], ask: argparse.Namespace) -> dict[str, list[Came]]:
+    """The goals of a file, by area: what came of each."""
     judge = not_declined if file.name == UNDOABLE else unmet
-    areas: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+    areas: dict[str, list[Came]] = defaultdict(list)
     for goal in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
         if only and file.parent.name not in only and goal["id"] not in only:
             continue
         ended = attempt(goal, file.parent, ask.timeout, ask.flags)
         why = judge(goal, ended)
-        areas[goal.get("area", "-")].append((not why, ended.seconds))
+        areas[goal.get("area", "-")].append(Came(not why, bool(why) and not ended.code, ended.seconds))
         if why or ask.verbose:
             print(f"{goal['id']} {'FAIL' if why else 'ok'} {ended.seconds:.1f} s  {goal['goal']}", flush=True)
         if why:
@@ -153,18 +163,18 @@ def main() -> None:
     for file in sets(ask.sets):
         areas = run(file, only, ask)
         every = [one for area in areas.values() for one in area]
-        wrong += sum(not right for right, _ in every)
+        wrong += sum(not one.right for one in every)
         name = f"{file.parent.name}/{file.stem}"
         rows += [row(f"{name}: {area}", done) for area, done in sorted(areas.items()) if len(areas) > 1]
         rows += [row(name + (" (declined rightly)" if file.name == UNDOABLE else ""), every)] if every else []
-    table("Goals met", ["", "met", "of", "%", "median s", "longest s"], rows)
+    table("Goals met", ["", "met", "wrong", "of", "%", "median s", "longest s"], rows)
     sys.exit(1 if wrong else 0)
 
 
-def row(name: str, done: list[tuple[bool, float]]) -> list[str]:
-    met, seconds = sum(right for right, _ in done), [took for _, took in done]
-    share = f"{100 * met / len(done):.0f}"
-    return [name, str(met), str(len(done)), share, f"{median(seconds):.2f}", f"{max(seconds):.1f}"]
+def row(name: str, done: list[Came]) -> list[str]:
+    met, wrong, seconds = sum(one.right for one in done), sum(one.wrong for one in done), [one.seconds for one in done]
+    counts = [str(met), str(wrong), str(len(done)), f"{100 * met / len(done):.0f}"]
+    return [name, *counts, f"{median(seconds):.2f}", f"{max(seconds):.1f}"]
 
 
 if __name__ == "__main__":

@@ -139,11 +139,15 @@ def whole(names: list[str], root: Path, models: Path | None, verbose: bool) -> N
     """Sets of goals by name, code alone beside code with networks."""
     rows = []
     for file in sorted(path for name in names for path in (root / name).glob("*.jsonl")):
-        tools = with_plugins(file.parent / "plugins")
-        planners = made(tools, models)
+        tools = {
+            False: registry([]),
+            True: with_plugins(file.parent / "plugins"),
+        }  # by whether a goal has some dropped in
+        planners = {own: made(tools[own], models) for own in tools}
         cells = [f"{file.parent.name}/{file.stem}"]
         for kind in KINDS:
-            done = [one(goal, file, planners[kind], tools, verbose) for goal in read(file)]
+            goals = [(goal, "tools" in goal) for goal in read(file)]
+            done = [one(goal, file, planners[own][kind], tools[own], verbose) for goal, own in goals]
             cells += [f"{sum(right for right, _ in done)} of {len(done)}", f"{median([s for _, s in done]):.2f}"]
         rows.append(cells)
     table("Goals met (declined, where undoable)", ["", "code", "median s", "with models", "median s"], rows)

@@ -89,15 +89,15 @@ class EmbeddedPlanner:
             return None, 0.0, [token.text for token in words if token.weight]
         return found.plan, sure, [words[n].text for n in sorted(found.open)]
 
-    @staticmethod
-    def _judged(judge: Judge, subject: Subject) -> tuple[Candidate | None, float]:
-        """The reading that the models choose, and how sure they are. They speak for an open word only where they are as
-        sure as beside a large planner, and never for a name, a number or a denial."""
+    def _judged(self, judge: Judge, subject: Subject) -> tuple[Candidate | None, float]:
+        """The reading that the models choose, and how sure they are. They speak for an open word only where there is no
+        large planner and they are as sure as beside one, and never for a name, a number or a denial."""
         verdict = judge.best(subject)
         if verdict is None:
             return None, 0.0
         found, sure = verdict.reading, verdict.sure
-        doubted = found.firm or (found.open and sure < judge.needed(reads=True, alone=False))
+        speak = self._alone and not found.firm and sure >= judge.needed(reads=True, alone=False)
+        doubted = found.open and not speak
         return found, 0.0 if doubted else sure
 
 
