@@ -71,7 +71,7 @@ def workers(
         yield found
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
+def until(holds: Callable[[], bool], seconds: float = 40.0) -> float:
     """Wait until something holds; how long that took."""
     start = time.monotonic()
     while not holds():
