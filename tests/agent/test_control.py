@@ -85,7 +85,7 @@ def test_a_cancelled_task_is_stopped_at_once_and_the_rest_goes_on(world: World) 
     assert (done.task("root.b").status, done.task("root.b").by) == ("cancelled", "ada@loom")
     assert done.task("root.b").blocked == "cancelled by ada@loom"
     assert (done.task("root.c").status, done.task("root.c").by) == ("cancelled", "") and "root.b" in done.root.blocked
-    assert script.asked == ["the goal", "quick", "endless"]  # and nobody plans a way round it
+    assert sorted(script.asked) == ["endless", "quick", "the goal"]  # and nobody plans a way round it
     assert script.replies() == [""]
 
 

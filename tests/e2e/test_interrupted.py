@@ -47,7 +47,7 @@ def test_a_clock_that_is_set_puts_nothing_off(zooid: Piped, clock: dict[str, str
         assert took and 1.4 < float(took[1]) < 2.5
         later = Reply(status=429, headers={"Retry-After": "Wed, 21 Oct 2065 07:28:00 GMT"}, error={"message": "wait"})
     with Server(lambda body: later) as server:
-        done = zooid("run", "take your time", "--max-seconds", "1.5", *by(server), **KEY, **clock)
+        done = zooid("run", "take your time", "--max-seconds", "4", *by(server), **KEY, **clock)
         assert done.returncode == 3 and len(server.requests) == 1
 
 
