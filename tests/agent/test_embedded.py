@@ -312,6 +312,7 @@ def test_what_is_not_understood_is_declined(tools: Registry, desk: Path, goal: s
         ("how many lines does notes.txt have without commas", ["without", "commas"]),  # a denial, a word of a tool
         ("how many words of praise are in notes.txt", ["praise"]),  # which words
         ("count the lines of notes.txt and sketch them", ["sketch"]),  # a step
+        ("From sales.csv I want to know how many amount we got of each shop in total", ["shop"]),  # a column
     ],
 )
 def test_a_word_that_nothing_explains_is_left_open(tools: Registry, desk: Path, goal: str, open: list[str]) -> None:
@@ -334,6 +335,12 @@ def test_a_word_that_nothing_explains_is_left_open(tools: Registry, desk: Path, 
 )
 def test_a_word_that_asks_for_nothing_is_accounted_for(tools: Registry, desk: Path, goal: str) -> None:
     assert not EmbeddedPlanner(tools).read(Ask(goal))[2]
+
+
+@pytest.mark.parametrize("kept", ["keep the order as it is", "in the same order", "without changing their order"])
+def test_an_order_that_is_kept_is_no_sorting(tools: Registry, desk: Path, kept: str) -> None:
+    found = calls(read(tools, f"Remove the repeated lines of notes.txt, {kept}, and save the result as kept.txt"))
+    assert [name for name, *_ in found] == ["read_file", "unique_lines", "write_file"]
 
 
 def test_a_page_that_is_named_is_fetched(tools: Registry, desk: Path) -> None:

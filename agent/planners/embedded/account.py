@@ -15,7 +15,6 @@ are asked by are never explained by where they stand.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -33,10 +32,12 @@ from agent.planners.embedded.words import (
     FUNCTION,
     LIGHT,
     MEASURED,
+    ORDER_KEPT,
     THINGS,
     Token,
     canons,
     is_name,
+    matched,
 )
 from agent.router import stem
 
@@ -120,7 +121,13 @@ class Account:
         calls = Places().union(*((call.places | call.borrowed) for call in self._top)) - self._guessed
         asked = {self._words[p].canon for call in self._top for p in call.head}
         again = {n for n, word in enumerate(self._words) if word.canon in asked}
-        return calls.union(again, *(m.places for m in self._mentions if m.tool.name in self._tools))
+        return calls.union(again, *(m.places for m in self._mentions if m.tool.name in self._tools)) - self._idle()
+
+    def _idle(self) -> Places:
+        """Columns that are named and that no call has in an argument: `the kg of each crop`, all added up."""
+        said = {part.lower() for call in self._calls for value in _said(call) for part in re.findall(r"\w+", value)}
+        columns = [e for e in self._entities if e.kind == "column" and e.places <= self._data]
+        return Places().union(*(e.places for e in columns if not {*re.findall(r"\w+", str(e.value).lower())} <= said))
 
     @cached_property
     def _guessed(self) -> Places:
@@ -246,16 +253,20 @@ class Account:
         )
 
     def _as_is(self) -> Places:
-        """What is said to be so that is so anyway: a header not counted or given with the rows, a line for each."""
+        """What is said to be so that is so anyway: a header not counted or given with the rows, a line for each, the
+        order kept."""
         listed = any(call.over or call.returns.get("type") == "array" for call in self._calls)
         tables = any(fill.role(p, call.tool) in ("where", "column") for call in self._calls for p in call.tool.params)
         rows = any(_gives_rows(call) for call in self._calls)
-        text = " ".join(word.lower for word in self._words)
-        said = ((_HEADLESS, tables and not rows), (_HEADED, rows), (_EACH, listed), (_WHETHER, True))
-        ways = [way for way, so in said if so]
-        spans = [found.span() for way in ways for found in way.finditer(text)]
-        starts = itertools.accumulate((len(word.text) + 1 for word in self._words), initial=0)
-        return frozenset(n for n, at in enumerate(starts) if any(a <= at < b for a, b in spans))
+        kept = not any(call.tool.name == "sort_lines" for call in self._calls)
+        said = (
+            (_HEADLESS, tables and not rows),
+            (_HEADED, rows),
+            (_EACH, listed),
+            (_WHETHER, True),
+            (ORDER_KEPT, kept),
+        )
+        return Places().union(*(matched(way, self._words) for way, so in said if so))
 
     def _courteous(self, n: int) -> bool:
         """Whether a word means nothing of its own in a part of plain words: `please`; in `what is the price?`."""

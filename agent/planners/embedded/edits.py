@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from agent.planners.embedded.entities import Entity
-from agent.planners.embedded.words import STOP, Token
+from agent.planners.embedded.words import ORDER_KEPT, STOP, Token, matched
 
 _MATCH = {
     "starts with": "starting with, starts with, start with, beginning with, begins with, begin with",
@@ -38,9 +38,10 @@ _LONG = 4  # words of a text that is not quoted
 
 def edits(tokens: list[Token]) -> Iterator[Entity]:
     """Filters of lines, of kind `lines`: (text, where it stands, whether it is denied); of kind `swap`: (old, new)."""
+    kept = matched(ORDER_KEPT, tokens)
     for n, token in enumerate(tokens):
         if token.lower in ("line", "lines"):
-            yield from _filter(tokens, n)
+            yield from (entity for entity in _filter(tokens, n) if not entity.places & kept)
         elif token.canon == "matching line" and (text := _text(tokens, n + 1)):  # `show the lines with` is one token
             yield Entity("lines", (text[0], "contains", False), frozenset([n]) | text[1])
         if token.lower in _SWAPS:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from agent.planners.embedded.words import FUNCTION, STOP, Token, canons
+from agent.planners.embedded.words import FUNCTION, ORDER_KEPT, STOP, Token, canons, matched
 from tools.registry import Tool
 
 _SUMMARY = 0.7  # how far words that only stand in a tool's summary are to be trusted
@@ -68,17 +68,18 @@ class Phrases:
 
     def mentions(self, tokens: list[Token]) -> list[Mention]:
         """Where the tools are asked for; readings may overlap."""
-        seen, found = set(), []
+        seen, asked = set(), []
         for token in dict.fromkeys(token.canon for token in tokens):
             for tool, phrase in self._by_word.get(token, ()):
                 if (tool.name, phrase) in seen:
                     continue
                 seen.add((tool.name, phrase))
-                found += [
+                asked += [
                     Mention(tool, places, phrase.weight * len(phrase.words), _after(phrase, places, tokens))
                     for places in _occurrences(phrase, tokens)
                 ]
-        return _best([mention for mention in found if not _denied(mention, tokens)])
+        kept = matched(ORDER_KEPT, tokens)
+        return _best([mention for mention in asked if not _denied(mention, tokens) and not mention.places & kept])
 
 
 def _broken(between: list[Token]) -> bool:

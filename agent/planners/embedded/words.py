@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -38,6 +39,12 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+# What asks for nothing: the order stays as it is.
+ORDER_KEPT = re.compile(
+    r"\b(?:(?:keep(?:ing)?|leav(?:e|ing)|preserv(?:e|ing)|without changing|don't change|not changing)"
+    r"(?: the| their| its)?(?: same| original| old)?|in (?:the|their) (?:same|original|old)) order"
+    r"(?: (?:as it is|as is|as it was|they (?:are|were) in))?\b"
+)
 # Words without a meaning of their own, which a phrase of a tool is known without.
 FUNCTION = frozenset(
     """a an the of in on at to for from by with and or as is are was were be been do does did has have had what
@@ -233,3 +240,10 @@ def _synonyms() -> tuple[dict[tuple[str, ...], str], int]:
         for variant in [head, *variants.split(",")]:
             table[tuple(stem(word) for word in variant.lower().split())] = canon
     return table | {(f"={word}",): word for word in alone}, max(map(len, table))
+
+
+def matched(way: re.Pattern[str], tokens: list[Token]) -> frozenset[int]:
+    """The places of the tokens in what a pattern finds in their lower case, a space between any two."""
+    spans = [match.span() for match in way.finditer(" ".join(token.lower for token in tokens))]
+    starts = itertools.accumulate((len(token.lower) + 1 for token in tokens), initial=0)
+    return frozenset(n for n, at in enumerate(starts) if any(a <= at < b for a, b in spans))
