@@ -107,7 +107,7 @@ def main() -> None:
         rest = [f"{mid['peak'] / 1e6:.0f}", f"{1000 * mid['load']:.0f}", f"{mid['size'] / size:.0f}"]
         rows.append([size, *times, *rest])
     rows.append(["target", "2.00", "-", "-", "150", "-", "-"])
-    table("A tree written to disk, every step committed (medians)", head, rows)
+    table("A tree written to disk (medians)", head, rows)
 
 
 if __name__ == "__main__":
