@@ -209,6 +209,9 @@ class Memory:
     def commit(self) -> None:
         pass
 
+    def is_due(self) -> bool:
+        return False
+
 
 @cache
 def environment_of(name: str, injection: str) -> Any:
