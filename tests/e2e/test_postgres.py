@@ -91,7 +91,7 @@ def test_a_server_that_is_restarted(zooid: Piped, database: str, postgres: Postg
         with workers(zooid, database, 2, **model), _growing(zooid, database, model) as run:
             until(lambda: len(server.requests) >= 5)
             threading.Thread(target=postgres.restart, args=(mode,)).start()
-            out, err = run.communicate(timeout=60)
+            out, err = run.communicate(timeout=150)
         assert run.returncode == 0 and out.split() == grown(3, 4).split(), err
         if mode == "fast":  # which loses nothing
             made = Counter(goal_of(body) for body in server.requests)
