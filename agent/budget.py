@@ -171,8 +171,10 @@ class Budget:
 
     def _is_admitted(self, meter: Meter, sent: int, most: int | None, price: Price | None) -> bool:
         """Whether a call has been reserved that no limit of money or tokens is about."""
+        if self._admit is None:
+            return False
         shares = {owner.id: self.share(owner) for owner, _ in self._tree.accounts_of(meter.task.id)}
-        if self._admit is None or any(share.is_paid for share in shares.values()):
+        if any(share.is_paid for share in shares.values()):
             return False
         wanted = meter.total + _longest(sent, most, price)
         in_flight = {owner: share.parallel for owner, share in shares.items() if share.parallel is not None}

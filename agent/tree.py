@@ -185,9 +185,7 @@ class Tree:
                 self.status, self.blocked, self.exit_code, self.ended = event.status, event.blocked, event.exit_code, at
 
     def _reopened(self, event: ev.TaskReopened) -> None:
-        task = self.tasks.get(
-            event.task
-        )  # where several processes share a run, one may know only what is held up by it
+        task = self.tasks.get(event.task)  # whoever shares a run may know only what is held up by it
         opening = [self.tasks[id] for id in event.opened if id in self.tasks]
         self.questions.clear()  # that a person wants another try is something new
         if task is not None:
