@@ -50,7 +50,6 @@ ANSWER = _object(answer={}, ask=_TEXT)
 """At the depth limit: no plan."""
 
 _KEYS = frozenset(("tasks", "ask", "want", "answer"))
-_MENDABLE = 100_000  # characters; the time that mending takes grows faster than the text
 _EXAMPLE = '{"answer": "…"} or {"tasks": [{"id": "a", "tool": "…", "args": {}}], "answer": "$a"}'
 
 

@@ -19,7 +19,6 @@ Role = Literal[
     "content", "numeral", "list", "table", "enum", "flag", "expression", "url", "value", "columns", "rows",
 ]  # fmt: skip
 
-_CONTENT = frozenset("text content document body message string sentence passage source input code".split())
 _LITERAL = frozenset("word of name old new numeral pattern term phrase needle prefix suffix separator key".split())
 
 

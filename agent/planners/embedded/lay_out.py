@@ -11,7 +11,6 @@ from agent.planners.embedded.split import SENTENCE_ENDS
 from agent.planners.embedded.words import REQUESTS, Token
 from agent.task import Plan, PlannedTask
 
-_AMOUNTS = frozenset("count often differ much number figure".split())  # words by which numbers are asked for
 _LABEL = 60  # characters
 
 
